@@ -1,0 +1,2 @@
+//! Admission: who may call which account, when.
+pub mod protocol;
