@@ -1,8 +1,11 @@
 //! Weir: one OpenAI- and Claude-compatible API over a pool of upstream accounts.
 pub mod chat;
 pub mod config;
+pub mod dialect;
 pub mod ledger;
 pub mod rpc;
+pub mod stream;
+pub mod upstream;
 
 use worker::{Context, Env, Request, Response, Result, event};
 

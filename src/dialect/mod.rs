@@ -1,0 +1,2 @@
+//! The APIs that callers speak: bytes in, `chat` out, and back. A dialect never sees an upstream.
+pub mod openai;

@@ -1,0 +1,2 @@
+//! Bytes on their way: splicing, and the pipe between an upstream's body and a caller's.
+pub mod splice;

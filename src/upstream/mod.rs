@@ -1,0 +1,2 @@
+//! The services that answer: `chat` in, their wire format out, and back. An upstream never sees a dialect.
+pub mod openai;

@@ -1,0 +1,137 @@
+//! Reads a plain answer: is it one, what did it use, and the model's name as the caller knows it.
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::meter::Fault;
+use crate::chat::{Endpoint, Usage};
+use crate::stream::splice::{Edit, span_of, splice};
+
+/// `usage` as OpenAI, Ark and DeepSeek write it (protocols: B1.3, B2.3).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WireUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Option<u64>,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PromptDetails {
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CompletionDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<&WireUsage> for Usage {
+    fn from(wire: &WireUsage) -> Usage {
+        let cached = wire.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let reasoning = wire.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens);
+        Usage {
+            prompt: wire.prompt_tokens.unwrap_or(0),
+            completion: wire.completion_tokens.unwrap_or(0),
+            reasoning: reasoning.unwrap_or(0),
+            cached: cached.or(wire.prompt_cache_hit_tokens).unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    results: Option<&'a RawValue>,
+    usage: Option<WireUsage>,
+}
+
+/// Checks a 200 answer and gives it back with `asked_model` in place of the upstream's name, and its usage.
+///
+/// # Errors
+/// `Fault::Error` for an error object in a 200; `Fault::Garbage` for an empty answer and for what is no answer of `endpoint`.
+pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: Option<&str>) -> Result<(Vec<u8>, Option<Usage>), Fault> {
+    let fields: Fields = serde_json::from_slice(&body).map_err(|_| Fault::Garbage)?;
+    if let Some(error) = fields.error.filter(|error| error.get() != "null") {
+        return Err(Fault::Error(error.get().to_owned()));
+    }
+    let results = match endpoint {
+        Endpoint::Chat | Endpoint::Completions => fields.choices,
+        Endpoint::Embeddings => fields.data,
+        Endpoint::Moderations => fields.results,
+    };
+    if !results.is_some_and(|results| holds_something(results.get())) {
+        return Err(Fault::Garbage);
+    }
+    let usage = fields.usage.as_ref().map(Usage::from);
+    let edit = asked_model.zip(fields.model).and_then(|(asked, model)| {
+        Some(Edit::new(span_of(&body, model.get())?, serde_json::Value::from(asked).to_string()))
+    });
+    let Some(edit) = edit else { return Ok((body, usage)) };
+    let mut out = Vec::with_capacity(body.len() + edit.with.len());
+    splice(&body, &[edit], &mut out);
+    Ok((out, usage))
+}
+
+fn holds_something(array: &str) -> bool {
+    array.strip_prefix('[').is_some_and(|rest| !rest.trim_start().starts_with(']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(body: &str, asked: Option<&str>) -> Result<(String, Option<Usage>), Fault> {
+        read(Endpoint::Chat, body.as_bytes().to_vec(), asked)
+            .map(|(body, usage)| (String::from_utf8(body).unwrap(), usage))
+    }
+
+    #[test]
+    fn maps_the_model_and_reads_usage() {
+        let body = "\n\n{\"model\":\"ep-1\",\"choices\":[{\"model\":\"x\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,\"prompt_cache_hit_tokens\":2,\"completion_tokens_details\":{\"reasoning_tokens\":1}}}";
+        let (out, usage) = chat(body, Some("my \"model\"")).unwrap();
+        assert_eq!(out, body.replace("\"ep-1\"", "\"my \\\"model\\\"\""));
+        assert_eq!(usage, Some(Usage { prompt: 3, completion: 4, reasoning: 1, cached: 2 }));
+    }
+
+    #[test]
+    fn an_answer_that_needs_no_change_is_the_same_bytes() {
+        let body = r#"{"choices":[1],"unknown":1e999,"usage":null}"#;
+        assert_eq!(chat(body, None).unwrap(), (body.to_owned(), None));
+    }
+
+    #[test]
+    fn finds_what_is_no_answer() {
+        for body in [
+            "",
+            "  \n",
+            "null",
+            "[]",
+            "{}",
+            "\"x\"",
+            r#"{"choices":[]}"#,
+            r#"{"choices":[ ]}"#,
+            r#"{"data":[1]}"#,
+            "<html>",
+        ] {
+            assert_eq!(chat(body, None).unwrap_err(), Fault::Garbage, "{body}");
+        }
+        let error = chat(r#"{"error":{"message":"no"},"choices":[1]}"#, None).unwrap_err();
+        assert_eq!(error, Fault::Error(r#"{"message":"no"}"#.to_owned()));
+        assert!(
+            read(Endpoint::Embeddings, br#"{"data":[1],"usage":{"prompt_tokens":1,"total_tokens":1}}"#.to_vec(), None)
+                .is_ok()
+        );
+    }
+}

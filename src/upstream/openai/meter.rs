@@ -1,0 +1,336 @@
+//! Reads an OpenAI stream as it passes: usage, the end marker, errors. Bytes that need no change are not copied.
+//!
+//! Lines are forwarded whole, so whatever follows a cut stream begins on a line of its own. `id:` and `retry:` are
+//! dropped (api-conformance T6), and so is the usage chunk of a caller who did not ask for it (C22).
+use std::ops::Range;
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::WireUsage;
+use crate::chat::Usage;
+use crate::stream::splice::{Edit, span_of, splice};
+
+/// The longest line that is held until it is whole; images in an answer may take megabytes.
+const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// What to write for one chunk: `lead`, then `chunk[rest]`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Bytes to write first.
+    pub lead: Vec<u8>,
+    /// The part of the chunk that follows unchanged.
+    pub rest: Range<usize>,
+}
+
+/// Why a stream did not end as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The upstream sent an error; its `error` value as JSON.
+    Error(String),
+    /// It ended without an end marker.
+    Cut,
+    /// It sent something that is no chunk.
+    Garbage,
+    /// DeepSeek's `insufficient_system_resource`.
+    OutOfResources,
+}
+
+/// Where a stream stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// More is to come.
+    Running,
+    /// It reached its end marker.
+    Complete,
+    /// It broke.
+    Broken(Fault),
+}
+
+/// Watches one stream.
+pub struct Meter {
+    /// The JSON text of the model name that the caller used, where the upstream has another one.
+    asked_model: Option<String>,
+    usage_asked: bool,
+    choices: u64,
+    finished: u64,
+    carry: Vec<u8>,
+    started: bool,
+    state: State,
+    usage: Option<Usage>,
+    /// The last line written ended an event.
+    between_events: bool,
+    /// The event before was dropped, so its blank line goes too.
+    drop_blank: bool,
+    finders: Finders,
+}
+
+struct Finders {
+    finish: Finder<'static>,
+    usage: Finder<'static>,
+    error: Finder<'static>,
+}
+
+enum Fate {
+    Keep,
+    Drop,
+    Edited(Vec<Edit>),
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    choices: Option<Vec<Choice>>,
+    usage: Option<WireUsage>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    finish_reason: Option<String>,
+}
+
+impl Meter {
+    /// Watches a stream of `choices` choices; `asked_model` replaces the upstream's name for the model.
+    pub fn new(asked_model: Option<&str>, usage_asked: bool, choices: u64) -> Self {
+        Meter {
+            asked_model: asked_model.map(|model| serde_json::Value::from(model).to_string()),
+            usage_asked,
+            choices,
+            finished: 0,
+            carry: Vec::new(),
+            started: false,
+            state: State::Running,
+            usage: None,
+            between_events: true,
+            drop_blank: false,
+            finders: Finders {
+                finish: Finder::new("\"finish_reason\""),
+                usage: Finder::new("\"usage\""),
+                error: Finder::new("\"error\""),
+            },
+        }
+    }
+
+    /// Where the stream stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A chunk of the answer has passed.
+    pub fn started(&self) -> bool {
+        self.started
+    }
+
+    /// The last usage that passed; upstreams that report more than once report running totals.
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Whether the last line written ended an event. If not, a line break must come before another event.
+    pub fn between_events(&self) -> bool {
+        self.between_events
+    }
+
+    /// Takes one read of the upstream's body. Nothing is written past the end marker or a fault.
+    pub fn feed(&mut self, chunk: &[u8]) -> Fed {
+        let mut fed = Fed::default();
+        if self.state != State::Running {
+            return fed;
+        }
+        let mut at = 0;
+        while self.state == State::Running {
+            let Some(tail) = chunk.get(at..) else { break };
+            let Some(length) = memchr(b'\n', tail) else {
+                self.hold(tail);
+                break;
+            };
+            let end = at + length + 1;
+            let line = tail.get(..=length).unwrap_or_default();
+            if self.carry.is_empty() {
+                let fate = self.line(line);
+                fed.add(chunk, at..end, fate);
+            } else {
+                self.carry.extend_from_slice(line);
+                let line = std::mem::take(&mut self.carry);
+                match self.line(&line) {
+                    Fate::Keep => fed.lead.extend_from_slice(&line),
+                    Fate::Edited(edits) => splice(&line, &edits, &mut fed.lead),
+                    Fate::Drop => {}
+                }
+            }
+            at = end;
+        }
+        if self.state == State::Complete {
+            self.end(&mut fed, chunk);
+        }
+        fed
+    }
+
+    /// Ends the stream at the upstream's clean end. A stream whose choices have all finished is whole without `[DONE]`.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut fed = Fed::default();
+        if self.state == State::Running && !self.carry.is_empty() {
+            fed = self.feed(b"\n");
+        }
+        if self.state == State::Running {
+            if self.finished >= self.choices {
+                if !self.between_events {
+                    fed.lead.push(b'\n');
+                }
+                fed.lead.extend_from_slice(b"data: [DONE]\n\n");
+                self.state = State::Complete;
+            } else {
+                self.state = State::Broken(Fault::Cut);
+            }
+        }
+        fed.lead
+    }
+
+    fn end(&mut self, fed: &mut Fed, chunk: &[u8]) {
+        fed.flush(chunk);
+        fed.lead.push(b'\n');
+        self.between_events = true;
+    }
+
+    fn hold(&mut self, tail: &[u8]) {
+        if self.carry.len().saturating_add(tail.len()) > LINE_MAX_BYTES {
+            self.state = State::Broken(Fault::Garbage);
+        } else {
+            self.carry.extend_from_slice(tail);
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Fate {
+        let text = line.trim_ascii_end();
+        let fate = match text.first() {
+            None if self.drop_blank => Fate::Drop,
+            None => {
+                self.between_events = true;
+                Fate::Keep
+            }
+            Some(b':') => Fate::Keep,
+            Some(_) => match text.strip_prefix(b"data:") {
+                Some(data) => self.data(line, data.trim_ascii_start()),
+                None if text.starts_with(b"event:") => Fate::Keep,
+                None => Fate::Drop,
+            },
+        };
+        self.drop_blank = matches!(fate, Fate::Drop) && !text.is_empty();
+        if !matches!(fate, Fate::Drop) && !text.is_empty() {
+            self.between_events = false;
+        }
+        fate
+    }
+
+    fn data(&mut self, line: &[u8], data: &[u8]) -> Fate {
+        match data {
+            b"" => return Fate::Drop,
+            b"[DONE]" => {
+                self.state = State::Complete;
+                return Fate::Keep;
+            }
+            [b'{', .., b'}'] => {}
+            _ => return self.broken(Fault::Garbage),
+        }
+        let finish = value_of(&self.finders.finish, data);
+        let usage = value_of(&self.finders.usage, data);
+        let plain = is_null(finish) && is_null(usage) && value_of(&self.finders.error, data).is_none();
+        let mut edits = Vec::new();
+        if !plain || self.asked_model.is_some() {
+            let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return self.broken(Fault::Garbage) };
+            if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
+                return self.broken(Fault::Error(error.get().to_owned()));
+            }
+            if self.note(&chunk).is_err() {
+                return self.broken(Fault::OutOfResources);
+            }
+            let only_usage = chunk.usage.is_some() && chunk.choices.as_ref().is_some_and(Vec::is_empty);
+            if only_usage && !self.usage_asked {
+                return Fate::Drop;
+            }
+            if let (Some(asked), Some(model)) = (&self.asked_model, chunk.model) {
+                edits.extend(span_of(line, model.get()).map(|span| Edit::new(span, asked.as_str())));
+            }
+        }
+        self.started = true;
+        if let Some(value) = usage.filter(|_| !self.usage_asked && is_null(usage)) {
+            edits.extend(null_field(line, value).map(|span| Edit::new(span, "")));
+            edits.sort_by_key(|edit| edit.span.start);
+        }
+        if edits.is_empty() { Fate::Keep } else { Fate::Edited(edits) }
+    }
+
+    fn note(&mut self, chunk: &Chunk) -> Result<(), ()> {
+        if let Some(usage) = &chunk.usage {
+            self.usage = Some(usage.into());
+        }
+        for choice in chunk.choices.iter().flatten() {
+            match choice.finish_reason.as_deref() {
+                Some("insufficient_system_resource") => return Err(()),
+                Some(_) => self.finished = self.finished.saturating_add(1),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn broken(&mut self, fault: Fault) -> Fate {
+        self.state = State::Broken(fault);
+        Fate::Drop
+    }
+}
+
+impl Fed {
+    fn add(&mut self, chunk: &[u8], line: Range<usize>, fate: Fate) {
+        match fate {
+            Fate::Keep if self.rest.end == line.start => self.rest.end = line.end,
+            Fate::Keep => {
+                self.flush(chunk);
+                self.rest = line;
+            }
+            Fate::Drop => {}
+            Fate::Edited(edits) => {
+                self.flush(chunk);
+                splice(chunk.get(line).unwrap_or_default(), &edits, &mut self.lead);
+            }
+        }
+    }
+
+    fn flush(&mut self, chunk: &[u8]) {
+        self.lead.extend_from_slice(chunk.get(std::mem::take(&mut self.rest)).unwrap_or_default());
+    }
+}
+
+/// What follows `"key":`. A key cannot be met inside a JSON string, where its quotes are escaped.
+fn value_of<'a>(key: &Finder, data: &'a [u8]) -> Option<&'a [u8]> {
+    let after = data.get(key.find(data)? + key.needle().len()..)?;
+    Some(after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
+}
+
+fn is_null(value: Option<&[u8]>) -> bool {
+    value.is_none_or(|value| value.starts_with(b"null"))
+}
+
+/// The span of `"usage":null` in `line` with one comma, where `value` is the part of `line` from `null` on.
+fn null_field(line: &[u8], value: &[u8]) -> Option<Range<usize>> {
+    let null = (value.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
+    let end = null + b"null".len();
+    let start = memchr::memmem::rfind(line.get(..null)?, b"\"usage\"")?;
+    let before = line.get(..start)?.trim_ascii_end();
+    if before.ends_with(b",") {
+        return Some(before.len() - 1..end);
+    }
+    let after = line.get(end..)?;
+    let spaces = after.len() - after.trim_ascii_start().len();
+    let comma = usize::from(after.trim_ascii_start().starts_with(b","));
+    Some(start..end + if comma == 1 { spaces + 1 } else { 0 })
+}
+
+#[cfg(test)]
+#[path = "meter_tests.rs"]
+mod tests;

@@ -1,0 +1,5 @@
+//! Any service that speaks OpenAI's format; Volcengine Ark and the DeepSeek platform with their own rules.
+pub mod answer;
+pub mod failure;
+pub mod meter;
+pub mod request;
