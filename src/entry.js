@@ -38,6 +38,8 @@ export class Registry extends forward('RegistryObject', [
   'fetch',
   'alarm',
   'snapshot',
+  'ledger_view',
+  'document',
   'lookup_key',
   'apply',
   'login_attempt',

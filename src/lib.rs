@@ -1,7 +1,22 @@
-//! Weir: one OpenAI- and Claude-compatible API over a pool of upstream accounts.
+//! Weir: one OpenAI-compatible API over a pool of upstream accounts, on Cloudflare Workers.
+//!
+//! ```text
+//! client ──▶ http       request id, CORS, who is calling
+//!        ──▶ dialect    bytes of one API ─▶ chat
+//!        ──▶ config     model name ─▶ the upstreams that could serve it
+//!        ──▶ ledger     one hop to a Durable Object: a lease on an account, a wait, or a refusal
+//!        ──▶ upstream   chat ─▶ a call to the service
+//!        ◀── stream     its answer, through a transform stream, metered as it passes
+//!        ──▶ ledger     settle, whatever the end
+//! ```
+//!
+//! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `source`, `client`,
+//! `fetch`, `pipe`); everything else is pure and tested natively.
+
 pub mod chat;
 pub mod config;
 pub mod dialect;
+
 pub mod ledger;
 pub mod rpc;
 pub mod stream;
@@ -11,6 +26,6 @@ use worker::{Context, Env, Request, Response, Result, event};
 
 /// Answers one HTTP request.
 #[event(fetch)]
-async fn fetch(_request: Request, _env: Env, _context: Context) -> Result<Response> {
-    Response::ok("weir")
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    Response::ok("x")
 }

@@ -1,8 +1,10 @@
 //! Why a call was not answered. A dialect turns this into its own error body; nothing here may hold a secret.
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The kinds of failure of contract §5, one per row or code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// Bad JSON or a wrong field. 400.
     InvalidRequest,
@@ -41,7 +43,7 @@ pub enum ErrorKind {
 }
 
 /// An upstream's refusal of the caller's own request, passed on as it came (cleaned of credentials).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passed {
     /// The upstream's HTTP status, 400–499.
     pub status: u16,
@@ -52,7 +54,7 @@ pub struct Passed {
 }
 
 /// One failure, in no dialect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatError {
     /// What kind of failure.
     pub kind: ErrorKind,

@@ -1,4 +1,22 @@
 //! The configuration: one document, who may write it, and what each reader sees of it.
+mod document;
+mod edit;
 mod limits;
+mod presets;
+mod read;
+mod registry_object;
+pub mod route;
+mod seal;
+mod settings;
+pub mod source;
+mod store;
+mod views;
 
+pub use document::{Account, Document, Key, Kind, Upstream};
+pub use edit::{Change, List, apply};
 pub use limits::Limits;
+pub use read::Reader;
+pub use registry_object::{Applied, Apply, LoginAttempt, RegistryObject};
+pub use seal::{Secrets, Vault};
+pub use settings::{Deadlines, Queue, Settings};
+pub use views::{Hot, KeyView, for_ledger};

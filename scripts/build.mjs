@@ -1,0 +1,73 @@
+// Builds the Worker: Rust to Wasm, bundled with its JavaScript shim, into build/.
+//
+//   node scripts/build.mjs [--dev] [--force]
+//
+// Without --dev the build is optimised. WEIR_PROFILE=dev asks for --dev where no argument can be given
+// (wrangler's [build] command). Nothing is built when build/ is up to date, unless --force.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensurePackages, npmCommand } from './packages.mjs';
+import { duration, isMain, main, root, run, say, withLock } from './run.mjs';
+import { ensureToolchain } from './toolchain.mjs';
+
+// Its own target directory: other flags and another target than `cargo test` has.
+const targetDir = join(root, 'target', 'wasm');
+const stampFile = join(targetDir, 'weir-build.json');
+const outputs = ['index.js', 'index_bg.wasm'].map((name) => join(root, 'build', name));
+const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD version for Wasm
+
+/** Builds what is not up to date. */
+export async function build({ dev = false, force = false } = {}) {
+  if (!force && isFresh(dev)) return;
+  await ensurePackages();
+  const toolchain = await ensureToolchain();
+  await withLock(join(targetDir, 'weir-build.lock'), async () => {
+    if (!force && isFresh(dev)) return; // another process has just built it
+    const inputs = fingerprint(); // taken before: an edit during the build makes its result stale
+    rmSync(stampFile, { force: true });
+    const started = Date.now();
+    say(`building the Worker (${dev ? 'dev' : 'release'})`);
+    await run(toolchain.workerBuild, [dev ? '--dev' : '--release'], {
+      env: {
+        ...toolchain.env,
+        CARGO_TARGET_DIR: targetDir,
+        RUSTFLAGS: rustFlags,
+        WASM_OPT_BIN: npmCommand('wasm-opt'),
+        ESBUILD_BIN: npmCommand('esbuild'),
+        ...(process.stderr.isTTY ? {} : { CARGO_TERM_QUIET: 'true' }),
+      },
+    });
+    writeFileSync(stampFile, JSON.stringify({ dev, inputs }));
+    say(`built the Worker in ${duration(Date.now() - started)}`);
+  });
+}
+
+function isFresh(dev) {
+  if (!outputs.every(existsSync) || !existsSync(stampFile)) return false;
+  const built = JSON.parse(readFileSync(stampFile, 'utf8'));
+  // A release build serves where a dev build would do, not the other way round.
+  return (dev || !built.dev) && built.inputs === fingerprint();
+}
+
+/** A hash over everything that goes into the build. By content, so that changing branches and back rebuilds nothing. */
+function fingerprint() {
+  const hash = createHash('sha256');
+  const sources = readdirSync(join(root, 'src'), { recursive: true })
+    .map((name) => join('src', name))
+    .filter((name) => name.endsWith('.rs') || name.endsWith('.js') || name.endsWith('.json'))
+    .filter((name) => name !== join('src', 'entry.js')) // wrangler bundles that one itself
+    .sort();
+  for (const name of ['Cargo.toml', 'Cargo.lock', join('scripts', 'build.mjs'), ...sources]) {
+    const content = readFileSync(join(root, name));
+    hash.update(`${name}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+if (isMain(import.meta.url)) {
+  await main(() => {
+    const dev = process.argv.includes('--dev') || process.env.WEIR_PROFILE === 'dev';
+    return build({ dev, force: process.argv.includes('--force') });
+  });
+}

@@ -1,0 +1,110 @@
+//! The admin API (contract §4): who may, what to do, and the answer as JSON.
+mod resources;
+mod session;
+mod status;
+
+use serde_json::{Value, json};
+use worker::Env;
+
+use crate::chat::{ChatError, ErrorKind};
+use crate::config::{List, source};
+
+/// One request below `/admin`.
+pub struct AdminCall<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// The segments below `admin`.
+    pub path: &'a [&'a str],
+    /// The query.
+    pub query: &'a [(String, String)],
+    /// What stands in `Authorization`.
+    pub bearer: Option<&'a str>,
+    /// Where the request came from.
+    pub address: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
+    /// Whether this is local development.
+    pub local: bool,
+}
+
+/// The answer.
+pub struct AdminReply {
+    /// 200 or 201.
+    pub status: u16,
+    /// JSON.
+    pub body: Value,
+}
+
+impl AdminReply {
+    fn ok(body: Value) -> AdminReply {
+        AdminReply { status: 200, body }
+    }
+
+    fn created(body: Value) -> AdminReply {
+        AdminReply { status: 201, body }
+    }
+}
+
+impl AdminCall<'_> {
+    /// Who makes this request, for throttling and the log.
+    fn actor(&self) -> String {
+        self.address.unwrap_or("local").to_owned()
+    }
+
+    fn json(&self) -> Result<Value, ChatError> {
+        serde_json::from_slice(self.body).map_err(|error| {
+            ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {error}."))
+        })
+    }
+
+    fn asks(&self, name: &str) -> bool {
+        self.query.iter().any(|(key, value)| key == name && value == "true")
+    }
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// `NotConfigured` without `ADMIN_KEY`, `InvalidKey` without a session, and what the request itself runs into.
+pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
+    let password = session::password(env, call.local)?;
+    if let ["login"] = call.path {
+        allow(&call, &["POST"])?;
+        return session::login(&call, env, &password).await;
+    }
+    session::check(&call, &*source::vault(env)?, &password)?;
+    match call.path {
+        ["config"] => resources::config(&call, env).await,
+        ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
+        ["accounts", rest @ ..] => resources::list(&call, env, List::Accounts, rest).await,
+        ["upstreams", rest @ ..] => resources::list(&call, env, List::Upstreams, rest).await,
+        ["queue", "status"] => {
+            allow(&call, &["GET"])?;
+            status::queue(env).await
+        }
+        ["explain"] => {
+            allow(&call, &["POST"])?;
+            status::explain(&call, env).await
+        }
+        path => {
+            let message = format!("Unknown request URL: {} /admin/{}.", call.method, path.join("/"));
+            Err(ChatError::new(ErrorKind::NotFound, message))
+        }
+    }
+}
+
+fn allow(call: &AdminCall, methods: &[&str]) -> Result<(), ChatError> {
+    if methods.contains(&call.method) {
+        return Ok(());
+    }
+    let allowed = methods.join(", ");
+    let message = format!("Not allowed: {} /admin/{}. Use {allowed}.", call.method, call.path.join("/"));
+    Err(ChatError { param: Some(allowed), ..ChatError::new(ErrorKind::MethodNotAllowed, message) })
+}
+
+fn success(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("success".to_owned(), json!(true));
+    }
+    body
+}

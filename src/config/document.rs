@@ -1,0 +1,156 @@
+//! The document as it is stored (contract §3): client keys as keyed hashes, account secrets sealed.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::limits::Limits;
+use super::settings::Settings;
+
+/// What a secret reads as in every answer; sent back, it keeps the stored one.
+pub(super) const MASK: &str = "***";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// What clients present.
+    pub keys: Vec<Key>,
+    /// The services, as written; built-in ones need no entry.
+    pub upstreams: Vec<Upstream>,
+    /// The credentials.
+    pub accounts: Vec<Account>,
+    /// Model names that clients may use for others.
+    pub aliases: BTreeMap<String, String>,
+    /// All else.
+    pub settings: Settings,
+}
+
+/// A client key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Unique; names the key in the admin API.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// HMAC-SHA256 of the key, in hex.
+    pub hash: String,
+    /// The models it may use, `*` as a wildcard; all where absent.
+    pub models: Option<Vec<String>>,
+    /// What it may do.
+    pub limits: Limits,
+    /// When it ends, RFC 3339.
+    pub expires_at: Option<String>,
+    /// Whether it works.
+    pub enabled: bool,
+}
+
+/// What protocol an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// OpenAI's.
+    Openai,
+    /// DeepSeek's web chat.
+    DeepseekWeb,
+    /// Volcengine's console.
+    VolcengineConsole,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Unique.
+    pub id: String,
+    /// Its protocol.
+    pub kind: Kind,
+    /// Where it is.
+    pub base_url: String,
+    /// A key that is not known is used as this upstream's own credential.
+    pub direct: bool,
+    /// The models it serves, `*` as a wildcard.
+    pub models: Vec<String>,
+    /// The caller's name for a model → the upstream's.
+    pub model_mapping: BTreeMap<String, String>,
+    /// Serves every name that nobody else does.
+    pub default_model: Option<String>,
+    /// The longest a plain answer may take.
+    pub timeout_s: u64,
+    /// Whether it is used.
+    pub enabled: bool,
+}
+
+/// One credential of one upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Unique.
+    pub id: String,
+    /// The id of its upstream.
+    pub upstream: String,
+    /// What it logs in with.
+    pub email: Option<String>,
+    /// What it logs in with.
+    pub mobile: Option<String>,
+    /// A console id.
+    pub web_id: Option<String>,
+    /// The names of the secrets inside `sealed`.
+    pub secrets: Vec<String>,
+    /// The sealed secrets.
+    pub sealed: String,
+    /// What it may do.
+    pub limits: Limits,
+    /// Its share of the calls in flight.
+    pub weight: u32,
+    /// Higher is served first.
+    pub priority: i32,
+    /// Whether it is used.
+    pub enabled: bool,
+}
+
+impl Document {
+    /// The document as an operator sees it, with masked secrets. Read back, it is the same document.
+    pub fn masked(&self) -> Value {
+        json!({
+            "keys": self.keys.iter().map(Key::masked).collect::<Vec<_>>(),
+            "upstreams": self.upstreams.iter().map(Upstream::shown).collect::<Vec<_>>(),
+            "accounts": self.accounts.iter().map(Account::masked).collect::<Vec<_>>(),
+            "aliases": self.aliases,
+            "settings": self.settings,
+        })
+    }
+}
+
+impl Key {
+    fn masked(&self) -> Value {
+        without_nulls(json!({
+            "id": self.id, "name": self.name, "key": MASK, "models": self.models, "limits": self.limits,
+            "expires_at": self.expires_at, "enabled": self.enabled,
+        }))
+    }
+}
+
+impl Upstream {
+    fn shown(&self) -> Value {
+        without_nulls(json!(self))
+    }
+}
+
+impl Account {
+    fn masked(&self) -> Value {
+        let mut shown = without_nulls(json!({
+            "id": self.id, "upstream": self.upstream, "email": self.email, "mobile": self.mobile,
+            "web_id": self.web_id, "limits": self.limits, "weight": self.weight, "priority": self.priority,
+            "enabled": self.enabled,
+        }));
+        if let Some(fields) = shown.as_object_mut() {
+            fields.extend(self.secrets.iter().map(|name| (name.clone(), MASK.into())));
+        }
+        shown
+    }
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    value
+}

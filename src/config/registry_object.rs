@@ -1,0 +1,302 @@
+//! The Durable Object `Registry`: the one writer of the configuration.
+//!
+//! A change is decided and stored in one turn without an `await`, so that of a hundred edits at once none is lost. Then
+//! it is published, to the ledger and to KV, before its editor is answered; edits that come while a publication is under
+//! way share the next one.
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::lock::Mutex;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+use worker::{DurableObject, Env, Request, Response, Result, State, console_error, console_log, durable_object};
+
+use super::document::Document;
+use super::edit::{self, Change};
+use super::read::Reader;
+use super::views::{Hot, KeyView, for_ledger};
+use super::{source, store};
+use crate::chat::{ChatError, ErrorKind};
+use crate::rpc;
+
+/// How long the ledger may take to go by a new configuration.
+const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
+/// When a publication that failed is tried again. KV takes one write a second.
+const RETRY: Duration = Duration::from_secs(2);
+/// Wrong passwords in [`LOGIN_WINDOW_MS`] after which an address must wait.
+const LOGIN_FAILURES: usize = 5;
+const LOGIN_WINDOW_MS: u64 = 60_000;
+/// Addresses remembered; the oldest go first.
+const LOGIN_ADDRESSES: usize = 1_000;
+
+/// What a method answers: errors travel as data, since an exception loses its kind.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Reply<T> {
+    /// Done.
+    Ok(T),
+    /// Not done.
+    Err(ChatError),
+}
+
+impl<T> From<Reply<T>> for std::result::Result<T, ChatError> {
+    fn from(reply: Reply<T>) -> Self {
+        match reply {
+            Reply::Ok(value) => Ok(value),
+            Reply::Err(error) => Err(error),
+        }
+    }
+}
+
+/// Asks for a change.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Apply {
+    /// Who, for the log.
+    pub actor: String,
+    /// What.
+    pub change: Change,
+}
+
+/// What a change came to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Applied {
+    /// The document's new version.
+    pub version: u64,
+    /// The item that was made or changed, masked.
+    pub item: Value,
+}
+
+/// A login.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LoginAttempt {
+    /// Where it came from.
+    pub address: String,
+    /// Whether the password was right.
+    pub ok: bool,
+}
+
+struct Loaded {
+    document: Document,
+    version: u64,
+}
+
+/// The Rust side of the `Registry` class.
+#[durable_object(fetch)]
+pub struct RegistryObject {
+    state: Rc<State>,
+    env: Env,
+    loaded: Rc<RefCell<Option<Loaded>>>,
+    published: Rc<Mutex<u64>>,
+    logins: RefCell<BTreeMap<String, Vec<u64>>>,
+}
+
+impl DurableObject for RegistryObject {
+    fn new(state: State, env: Env) -> Self {
+        if let Err(error) = store::create(&state.storage().sql()) {
+            console_error!("the registry's tables could not be made: {error}");
+        }
+        RegistryObject {
+            state: Rc::new(state),
+            env,
+            loaded: Rc::default(),
+            published: Rc::default(),
+            logins: RefCell::default(),
+        }
+    }
+
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("not for requests", 404)
+    }
+}
+
+#[wasm_bindgen]
+impl RegistryObject {
+    /// The hot view. The argument says whether KV has none.
+    pub async fn snapshot(&self, argument: String) -> String {
+        let hot = self.read(|loaded| Hot::of(&loaded.document, loaded.version));
+        let unpublished = parse::<bool>(&argument).is_ok_and(|missing| missing);
+        if unpublished && hot.as_ref().is_ok_and(|hot| hot.version > 0) {
+            self.publish().await;
+        }
+        text(&reply(hot))
+    }
+
+    /// The ledger's view.
+    pub async fn ledger_view(&self, _argument: String) -> String {
+        text(&reply(self.read(|loaded| for_ledger(&loaded.document, loaded.version))))
+    }
+
+    /// The masked document.
+    pub async fn document(&self, _argument: String) -> String {
+        text(&reply(self.read(|loaded| loaded.document.masked())))
+    }
+
+    /// The key of this hash, or null.
+    pub async fn lookup_key(&self, argument: String) -> String {
+        let view = parse::<String>(&argument).and_then(|hash| {
+            self.read(|loaded| loaded.document.keys.iter().find(|key| key.hash == hash).map(KeyView::of))
+        });
+        text(&reply(view))
+    }
+
+    /// Applies a change, publishes it, and answers.
+    pub async fn apply(&self, argument: String) -> String {
+        let applied = parse::<Apply>(&argument).and_then(|request| self.change(request));
+        if applied.is_ok() {
+            self.publish().await;
+        }
+        text(&reply(applied))
+    }
+
+    /// Counts a login; the answer is how many milliseconds the address must wait, or null.
+    pub async fn login_attempt(&self, argument: String) -> String {
+        let wait = parse::<LoginAttempt>(&argument).map(|attempt| self.count_login(attempt));
+        text(&reply(wait))
+    }
+
+    /// Publishes again what could not be published.
+    pub async fn alarm(&self) {
+        self.publish().await;
+    }
+}
+
+impl RegistryObject {
+    fn read<T>(&self, read: impl FnOnce(&Loaded) -> T) -> std::result::Result<T, ChatError> {
+        let mut loaded = self.loaded.borrow_mut();
+        if loaded.is_none() {
+            *loaded = Some(self.load()?);
+        }
+        loaded.as_ref().map(read).ok_or_else(|| fault("nothing loaded"))
+    }
+
+    /// The stored document; on the first start the one in `CONFIG_JSON`.
+    fn load(&self) -> std::result::Result<Loaded, ChatError> {
+        let sql = self.state.storage().sql();
+        if let Some((document, version)) = store::load(&sql).map_err(fault)? {
+            return Ok(Loaded { document, version });
+        }
+        let text = source::variable(&self.env, "CONFIG_JSON");
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+            return Ok(Loaded { document: Document::default(), version: 0 });
+        };
+        let not_configured = |error: String| {
+            console_error!("CONFIG_JSON cannot be used: {error}");
+            ChatError::new(ErrorKind::NotConfigured, format!("CONFIG_JSON cannot be used: {error}"))
+        };
+        let value: Value = serde_json::from_str(&text).map_err(|error| not_configured(error.to_string()))?;
+        let vault = source::vault(&self.env)?;
+        let empty = Document::default();
+        let reader = Reader { vault: &vault, stored: &empty, is_timezone: &is_timezone };
+        let document = reader.read(value).map_err(|error| not_configured(error.message))?;
+        store::save(&sql, &empty, &document, 1).map_err(fault)?;
+        console_log!("configuration version 1 taken from CONFIG_JSON");
+        Ok(Loaded { document, version: 1 })
+    }
+
+    fn change(&self, request: Apply) -> std::result::Result<Applied, ChatError> {
+        let (stored, version) = self.read(|loaded| (loaded.document.clone(), loaded.version.saturating_add(1)))?;
+        let vault = source::vault(&self.env)?;
+        let what = describe(&request.change);
+        let reader = Reader { vault: &vault, stored: &stored, is_timezone: &is_timezone };
+        let (document, item) = edit::apply(&reader, request.change)?;
+        store::save(&self.state.storage().sql(), &stored, &document, version).map_err(fault)?;
+        *self.loaded.borrow_mut() = Some(Loaded { document, version });
+        console_log!("{}", json!({"event": "config", "actor": request.actor, "change": what, "version": version}));
+        Ok(Applied { version, item })
+    }
+
+    /// Brings the newest version to the ledger and to KV. Who waits for the lock finds its version published.
+    async fn publish(&self) {
+        let Ok(wanted) = self.read(|loaded| loaded.version) else { return };
+        let mut published = self.published.lock().await;
+        if *published >= wanted {
+            return;
+        }
+        let views = self
+            .read(|loaded| (Hot::of(&loaded.document, loaded.version), for_ledger(&loaded.document, loaded.version)));
+        let Ok((hot, view)) = views else { return };
+        // A ledger that misses this sees the newer version with the next call and asks for it.
+        if let Err(error) =
+            rpc::call::<_, Value>(&self.env, "LEDGER", "main", "configure", &view, LEDGER_DEADLINE).await
+        {
+            console_error!("the ledger was not told of version {}: {error}", hot.version);
+        }
+        match source::publish(&self.env, &hot, &view).await {
+            Ok(()) => *published = hot.version,
+            Err(error) => {
+                console_error!("version {} is not in KV yet: {error}", hot.version);
+                if let Err(error) = self.state.storage().set_alarm(RETRY).await {
+                    console_error!("and no alarm could be set: {error}");
+                }
+            }
+        }
+    }
+
+    fn count_login(&self, attempt: LoginAttempt) -> Option<u64> {
+        let now = worker::Date::now().as_millis();
+        let mut logins = self.logins.borrow_mut();
+        logins.retain(|_, failures| {
+            failures.retain(|at| now.saturating_sub(*at) < LOGIN_WINDOW_MS);
+            !failures.is_empty()
+        });
+        let failures = logins.get(&attempt.address).map_or(0, Vec::len);
+        if failures >= LOGIN_FAILURES {
+            let first = logins.get(&attempt.address).and_then(|failures| failures.first().copied());
+            return Some(first.unwrap_or(now).saturating_add(LOGIN_WINDOW_MS).saturating_sub(now));
+        }
+        if !attempt.ok {
+            if logins.len() >= LOGIN_ADDRESSES {
+                logins.pop_first();
+            }
+            logins.entry(attempt.address).or_default().push(now);
+        }
+        None
+    }
+}
+
+fn describe(change: &Change) -> String {
+    match change {
+        Change::Merge { document } => {
+            let fields = document.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>().join(","));
+            format!("merge {}", fields.unwrap_or_default())
+        }
+        Change::Replace { .. } => "replace".to_owned(),
+        Change::Add { list, .. } => format!("add to {}", list.field()),
+        Change::Patch { list, id, .. } => format!("change {} {id}", list.field()),
+        Change::Delete { list, id } => format!("delete {} {id}", list.field()),
+    }
+}
+
+/// The platform's `Intl` knows the zones.
+fn is_timezone(name: &str) -> bool {
+    let options = js_sys::Object::new();
+    let set = js_sys::Reflect::set(&options, &"timeZone".into(), &name.into());
+    let format = js_sys::Reflect::get(&js_sys::global(), &"Intl".into())
+        .and_then(|intl| js_sys::Reflect::get(&intl, &"DateTimeFormat".into()))
+        .map(wasm_bindgen::JsCast::unchecked_into::<js_sys::Function>);
+    let arguments = js_sys::Array::of2(&"en".into(), &options);
+    set.is_ok() && format.is_ok_and(|format| js_sys::Reflect::construct(&format, &arguments).is_ok())
+}
+
+fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatError> {
+    serde_json::from_str(argument).map_err(fault)
+}
+
+fn reply<T>(result: std::result::Result<T, ChatError>) -> Reply<T> {
+    match result {
+        Ok(value) => Reply::Ok(value),
+        Err(error) => Reply::Err(error),
+    }
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn fault(cause: impl std::fmt::Display) -> ChatError {
+    console_error!("registry: {cause}");
+    ChatError::new(ErrorKind::Internal, "The configuration could not be read or stored. Please try again.")
+}

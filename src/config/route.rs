@@ -1,0 +1,137 @@
+//! Model name → the upstreams that could serve it, and their names for it.
+use wildmatch::WildMatch;
+
+use super::document::{Kind, Upstream};
+use super::views::Hot;
+
+/// The longest chain of aliases that is followed; validation refuses loops.
+const ALIASES_MAX: usize = 8;
+
+/// The upstreams that serve `model`, as `(upstream id, the upstream's name for the model)`.
+///
+/// An upstream that names the model, or maps it, comes before one that takes any name with its `default_model`.
+pub fn candidates(hot: &Hot, model: &str) -> Vec<(String, String)> {
+    let model = resolve(hot, model);
+    let serving = || hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind == Kind::Openai);
+    let named: Vec<_> = serving().filter_map(|upstream| Some((upstream.id.clone(), named(upstream, model)?))).collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let by_default = |upstream: &Upstream| {
+        let name = upstream.default_model.as_deref()?;
+        Some((upstream.id.clone(), upstream.model_mapping.get(name).map_or(name, String::as_str).to_owned()))
+    };
+    serving().filter_map(by_default).collect()
+}
+
+fn named(upstream: &Upstream, model: &str) -> Option<String> {
+    if let Some(mapped) = upstream.model_mapping.get(model) {
+        return Some(mapped.clone());
+    }
+    matches_any(&upstream.models, model).then(|| model.to_owned())
+}
+
+/// Whether a key with these `allowed` models may use `model`: by the name asked for, or by the one it stands for.
+pub fn is_allowed(hot: &Hot, allowed: Option<&[String]>, model: &str) -> bool {
+    allowed.is_none_or(|allowed| matches_any(allowed, model) || matches_any(allowed, resolve(hot, model)))
+}
+
+/// Every model that can be named and that `allowed` permits, with the upstream that has it first. Wildcards name none.
+pub fn models(hot: &Hot, allowed: Option<&[String]>) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let direct = hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind == Kind::Openai).flat_map(
+        |upstream| {
+            let names = upstream.models.iter().filter(|name| !name.contains('*')).chain(upstream.model_mapping.keys());
+            names.map(|name| (name.clone(), upstream.id.clone()))
+        },
+    );
+    let aliased = hot.aliases.keys().filter_map(|alias| {
+        let (upstream, _) = candidates(hot, alias).into_iter().next()?;
+        Some((alias.clone(), upstream))
+    });
+    for (name, owner) in direct.chain(aliased) {
+        if is_allowed(hot, allowed, &name) && !found.iter().any(|(known, _)| *known == name) {
+            found.push((name, owner));
+        }
+    }
+    found
+}
+
+fn resolve<'a>(hot: &'a Hot, model: &'a str) -> &'a str {
+    let mut name = model;
+    for _ in 0..ALIASES_MAX {
+        match hot.aliases.get(name) {
+            Some(target) => name = target,
+            None => break,
+        }
+    }
+    name
+}
+
+fn matches_any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern == name || (pattern.contains('*') && WildMatch::new(pattern).matches(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::presets;
+
+    fn upstream(id: &str, models: &[&str], mapping: &[(&str, &str)], default_model: Option<&str>) -> Upstream {
+        Upstream {
+            id: id.into(),
+            models: models.iter().map(|&model| model.into()).collect(),
+            model_mapping: mapping.iter().map(|&(from, to)| (from.into(), to.into())).collect(),
+            default_model: default_model.map(Into::into),
+            ..presets::upstream("deepseek").unwrap()
+        }
+    }
+
+    fn hot() -> Hot {
+        let aliases = [("gpt-4o", "chat"), ("gpt", "gpt-4o"), ("nowhere", "else")];
+        Hot {
+            upstreams: vec![
+                upstream("a", &["m", "vendor/*"], &[], None),
+                upstream("b", &[], &[("chat", "ep-1"), ("m", "ep-2")], None),
+                upstream("c", &[], &[("r1", "ep-3")], Some("r1")),
+                Upstream { enabled: false, ..upstream("off", &["*"], &[], None) },
+            ],
+            aliases: aliases.iter().map(|&(from, to)| (from.into(), to.into())).collect(),
+            ..Hot::default()
+        }
+    }
+
+    #[test]
+    fn finds_who_serves_a_model_and_how_it_is_called_there() {
+        let of = |model: &str| -> Vec<String> {
+            candidates(&hot(), model).into_iter().map(|(id, name)| format!("{id}:{name}")).collect()
+        };
+        assert_eq!(of("m"), ["a:m", "b:ep-2"]);
+        assert_eq!(of("vendor/x"), ["a:vendor/x"]);
+        assert_eq!(of("gpt"), ["b:ep-1"]);
+        assert_eq!(of("r1"), ["c:ep-3"]);
+        assert_eq!(of("unheard-of"), ["c:ep-3"], "default_model, by its mapping");
+    }
+
+    #[test]
+    fn a_key_may_use_a_model_by_either_name() {
+        let allowed = |patterns: &[&str], model: &str| {
+            let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.into()).collect();
+            is_allowed(&hot(), Some(&patterns), model)
+        };
+        assert!(is_allowed(&hot(), None, "anything"));
+        assert!(allowed(&["gpt*"], "gpt-4o"));
+        assert!(allowed(&["chat"], "gpt-4o"));
+        assert!(!allowed(&["gpt*"], "chat"));
+        assert!(!allowed(&[], "m"));
+    }
+
+    #[test]
+    fn lists_names_but_no_wildcards() {
+        let names = |allowed: Option<&[String]>| -> Vec<String> {
+            models(&hot(), allowed).into_iter().map(|(name, owner)| format!("{name}@{owner}")).collect()
+        };
+        assert_eq!(names(None), ["m@a", "chat@b", "r1@c", "gpt@b", "gpt-4o@b", "nowhere@c"]);
+        assert_eq!(names(Some(&["m".into()])), ["m@a"]);
+    }
+}

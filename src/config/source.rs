@@ -1,0 +1,212 @@
+//! The Worker's side of the configuration: from KV, cached in the isolate; from the Registry where KV is behind.
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::{Date, Env};
+
+use super::registry_object::{Applied, Apply, LoginAttempt, Reply};
+use super::seal::Vault;
+use super::settings::Settings;
+use super::views::{Hot, KeyView};
+use crate::chat::{ChatError, ErrorKind};
+use crate::ledger::LedgerView;
+use crate::rpc;
+
+/// The KV binding; `hot` is what every request needs, `accounts` the accounts with their sealed secrets.
+const KV: &str = "CONFIG";
+const HOT: &str = "hot";
+const ACCOUNTS: &str = "accounts";
+/// How old an isolate's copy may be. The ledger knows better at once, for every pooled call.
+const FRESH_MS: u64 = 60_000;
+const REGISTRY_DEADLINE: Duration = Duration::from_secs(15);
+/// Look-ups of unknown keys that one isolate makes in a second, and unknown keys that it remembers: guesses cost nothing.
+const LOOKUPS_PER_SECOND: u32 = 10;
+const UNKNOWN_KEYS_MAX: usize = 256;
+
+#[derive(Default)]
+struct Isolate {
+    hot: Option<(Rc<Hot>, u64)>,
+    vault: Option<Rc<Vault>>,
+    unknown: BTreeMap<String, u64>,
+    lookups: (u64, u32),
+}
+
+thread_local! {
+    static ISOLATE: RefCell<Isolate> = RefCell::default();
+}
+
+/// The configuration, at most a minute old.
+///
+/// # Errors
+/// `NotConfigured` or `Internal` where there is none to be had.
+pub async fn current(env: &Env) -> Result<Rc<Hot>, ChatError> {
+    let now = Date::now().as_millis();
+    let cached = cached();
+    if let Some((hot, loaded)) = &cached
+        && now.saturating_sub(*loaded) < FRESH_MS
+    {
+        return Ok(hot.clone());
+    }
+    let stored = match env.kv(KV) {
+        Ok(kv) => kv.get(HOT).cache_ttl(60).text().await.ok().flatten(),
+        Err(_) => return Err(ChatError::new(ErrorKind::NotConfigured, "The KV binding CONFIG is missing.")),
+    };
+    let stored = stored.and_then(|text| serde_json::from_str::<Hot>(&text).ok());
+    match (stored, cached) {
+        // KV may be behind what the ledger made this isolate load.
+        (Some(stored), Some((hot, _))) if hot.version > stored.version => Ok(keep(hot)),
+        (Some(stored), _) => Ok(keep(Rc::new(stored))),
+        (None, _) => refresh(env, true).await,
+    }
+}
+
+/// The configuration of `version` or newer, from the Registry.
+///
+/// # Errors
+/// When the Registry does not answer.
+pub async fn at_least(env: &Env, version: u64) -> Result<Rc<Hot>, ChatError> {
+    match cached() {
+        Some((hot, _)) if hot.version >= version => Ok(hot),
+        _ => refresh(env, false).await,
+    }
+}
+
+/// Finds a presented key: its hash, and what the configuration says of it.
+///
+/// # Errors
+/// `NotConfigured` without `MASTER_KEY`.
+pub async fn find_key(env: &Env, hot: &Hot, presented: &str) -> Result<Option<(String, KeyView)>, ChatError> {
+    let hash = vault(env)?.hash_key(presented);
+    if let Some(view) = hot.keys.get(&hash) {
+        let view = view.clone();
+        return Ok(Some((hash, view)));
+    }
+    if !may_look_up(&hash) {
+        return Ok(None);
+    }
+    let view: Option<KeyView> = registry(env, "lookup_key", &hash).await?;
+    match view {
+        Some(view) => {
+            refresh(env, false).await?;
+            Ok(Some((hash, view)))
+        }
+        None => {
+            remember_unknown(hash);
+            Ok(None)
+        }
+    }
+}
+
+/// The keys derived from `MASTER_KEY`.
+///
+/// # Errors
+/// `NotConfigured` where it is missing or short.
+pub fn vault(env: &Env) -> Result<Rc<Vault>, ChatError> {
+    if let Some(vault) = ISOLATE.with_borrow(|isolate| isolate.vault.clone()) {
+        return Ok(vault);
+    }
+    let vault = Rc::new(Vault::new(&variable(env, "MASTER_KEY").unwrap_or_default())?);
+    ISOLATE.with_borrow_mut(|isolate| isolate.vault = Some(vault.clone()));
+    Ok(vault)
+}
+
+/// A secret or variable of the Worker.
+pub fn variable(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+/// The origin whose pages may call.
+pub fn cors_origin() -> String {
+    settings(|settings| settings.cors_origin.clone())
+}
+
+/// The largest request body.
+pub fn max_body_bytes() -> u64 {
+    settings(|settings| settings.max_body_bytes)
+}
+
+/// Calls a method of the Registry.
+///
+/// # Errors
+/// The method's own; `Internal` when it does not answer.
+pub async fn registry<R: DeserializeOwned>(env: &Env, method: &str, argument: &impl Serialize) -> Result<R, ChatError> {
+    rpc::call::<_, Reply<R>>(env, "REGISTRY", "main", method, argument, REGISTRY_DEADLINE).await?.into()
+}
+
+/// Applies a change; this isolate goes by it at once.
+///
+/// # Errors
+/// Those of [`super::edit::apply`].
+pub async fn apply(env: &Env, change: &Apply) -> Result<Applied, ChatError> {
+    let applied: Applied = registry(env, "apply", change).await?;
+    at_least(env, applied.version).await?;
+    Ok(applied)
+}
+
+/// Counts a login; answers how long the address must wait.
+///
+/// # Errors
+/// When the Registry does not answer.
+pub async fn count_login(env: &Env, attempt: &LoginAttempt) -> Result<Option<u64>, ChatError> {
+    registry(env, "login_attempt", attempt).await
+}
+
+/// Writes both views into KV. Only the Registry calls this.
+pub(super) async fn publish(env: &Env, hot: &Hot, view: &LedgerView) -> worker::Result<()> {
+    let kv = env.kv(KV)?;
+    kv.put(ACCOUNTS, serde_json::to_string(view)?)?.execute().await?;
+    kv.put(HOT, serde_json::to_string(hot)?)?.execute().await?;
+    Ok(())
+}
+
+async fn refresh(env: &Env, kv_is_empty: bool) -> Result<Rc<Hot>, ChatError> {
+    registry(env, "snapshot", &kv_is_empty).await.map(|hot: Hot| keep(Rc::new(hot)))
+}
+
+fn cached() -> Option<(Rc<Hot>, u64)> {
+    ISOLATE.with_borrow(|isolate| isolate.hot.clone())
+}
+
+fn keep(hot: Rc<Hot>) -> Rc<Hot> {
+    ISOLATE.with_borrow_mut(|isolate| {
+        isolate.hot = Some((hot.clone(), Date::now().as_millis()));
+        isolate.unknown.clear();
+    });
+    hot
+}
+
+fn settings<T>(read: impl FnOnce(&Settings) -> T) -> T {
+    match cached() {
+        Some((hot, _)) => read(&hot.settings),
+        None => read(&Settings::default()),
+    }
+}
+
+fn may_look_up(hash: &str) -> bool {
+    let now = Date::now().as_millis();
+    ISOLATE.with_borrow_mut(|isolate| {
+        if isolate.unknown.get(hash).is_some_and(|until| *until > now) {
+            return false;
+        }
+        let second = now / 1_000;
+        if isolate.lookups.0 != second {
+            isolate.lookups = (second, 0);
+        }
+        isolate.lookups.1 = isolate.lookups.1.saturating_add(1);
+        isolate.lookups.1 <= LOOKUPS_PER_SECOND
+    })
+}
+
+fn remember_unknown(hash: String) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        if isolate.unknown.len() >= UNKNOWN_KEYS_MAX {
+            isolate.unknown.pop_first();
+        }
+        // Short, since the key may be made in the next moment.
+        isolate.unknown.insert(hash, Date::now().as_millis().saturating_add(1_000));
+    });
+}

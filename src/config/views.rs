@@ -1,0 +1,104 @@
+//! What each reader sees of the document.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::document::{Document, Upstream};
+use super::presets;
+use super::settings::Settings;
+use crate::ledger::{AccountSpec, KeySpec, LedgerView};
+
+/// What every request needs, without any secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hot {
+    /// Counts the changes of the document.
+    pub version: u64,
+    /// The client keys by their hash.
+    pub keys: BTreeMap<String, KeyView>,
+    /// The upstreams, built-in ones included where an account uses them.
+    pub upstreams: Vec<Upstream>,
+    /// Model names for others.
+    pub aliases: BTreeMap<String, String>,
+    /// All else.
+    pub settings: Settings,
+}
+
+/// A client key, as a request needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Its id.
+    pub id: String,
+    /// The models it may use; all where absent.
+    pub models: Option<Vec<String>>,
+    /// When it ends.
+    pub expires_at_ms: Option<u64>,
+    /// Whether it works.
+    pub enabled: bool,
+}
+
+impl Hot {
+    /// Of version `version` of `document`.
+    pub fn of(document: &Document, version: u64) -> Hot {
+        Hot {
+            version,
+            keys: document.keys.iter().map(|key| (key.hash.clone(), KeyView::of(key))).collect(),
+            upstreams: upstreams(document),
+            aliases: document.aliases.clone(),
+            settings: document.settings.clone(),
+        }
+    }
+}
+
+impl KeyView {
+    pub(super) fn of(key: &super::document::Key) -> KeyView {
+        KeyView {
+            id: key.id.clone(),
+            models: key.models.clone(),
+            expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
+            enabled: key.enabled,
+        }
+    }
+}
+
+/// The ledger's view. The accounts of an upstream that is switched off are switched off.
+pub fn for_ledger(document: &Document, version: u64) -> LedgerView {
+    let off: Vec<&str> =
+        document.upstreams.iter().filter(|upstream| !upstream.enabled).map(|upstream| upstream.id.as_str()).collect();
+    let account = |account: &super::document::Account| AccountSpec {
+        id: account.id.clone(),
+        upstream: account.upstream.clone(),
+        limits: account.limits,
+        weight: account.weight,
+        priority: account.priority,
+        enabled: account.enabled && !off.contains(&account.upstream.as_str()),
+        sealed: account.sealed.clone(),
+    };
+    let key = |key: &super::document::Key| KeySpec {
+        id: key.id.clone(),
+        limits: key.limits,
+        enabled: key.enabled,
+        expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
+    };
+    LedgerView {
+        version,
+        settings: document.settings.for_ledger(),
+        accounts: document.accounts.iter().map(account).collect(),
+        keys: document.keys.iter().map(key).collect(),
+    }
+}
+
+/// The upstreams of the document, and the built-in ones that its accounts use without an entry.
+pub(super) fn upstreams(document: &Document) -> Vec<Upstream> {
+    let mut upstreams = document.upstreams.clone();
+    for account in &document.accounts {
+        if !upstreams.iter().any(|upstream| upstream.id == account.upstream) {
+            upstreams.extend(presets::upstream(&account.upstream));
+        }
+    }
+    upstreams
+}
+
+/// Milliseconds since the epoch of an RFC 3339 time.
+pub(super) fn unix_ms(time: &str) -> Option<u64> {
+    u64::try_from(chrono::DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()).ok()
+}

@@ -1,0 +1,292 @@
+//! One try of one call on one account: from the request to the last byte, with its deadlines.
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use worker::{Date, Delay, Response, ResponseBody};
+
+use super::answer::{Answer, Receipt};
+use crate::chat::{Envelope, Usage};
+use crate::config::Settings;
+use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, either, pump};
+use crate::upstream::openai::failure::{self, Context, Failure};
+use crate::upstream::openai::meter::{Meter, State};
+use crate::upstream::openai::{answer, fetch, request};
+
+/// How the OpenAI dialect keeps a connection alive: a comment (T7).
+const PING: &[u8] = b": keep-alive\n\n";
+/// The most of an error's body that is read.
+const ERROR_BODY_MAX: usize = 64 * 1024;
+
+/// Where a try goes.
+pub(super) struct Target<'a> {
+    pub(super) base_url: &'a str,
+    /// The upstream's name for the model.
+    pub(super) model: &'a str,
+    pub(super) credential: &'a str,
+    /// The longest a plain answer may take.
+    pub(super) timeout_ms: u64,
+}
+
+/// How a try ended.
+pub(super) enum Ended {
+    /// The caller has the whole answer.
+    Answered(Option<Usage>),
+    /// The caller left.
+    Left(Option<Usage>),
+    /// It failed before the first byte of an answer: another account may try.
+    Failed(Failure),
+    /// It failed after the first byte: the caller was told in the stream.
+    Broken(Failure, Option<Usage>),
+}
+
+/// What a try needs besides its target.
+pub(super) struct Try<'a> {
+    pub(super) envelope: &'a Envelope,
+    pub(super) settings: &'a Settings,
+    pub(super) departure: &'a Departure,
+    pub(super) receipt: Receipt,
+    /// Called now and then while the try lasts, so that its lease does.
+    pub(super) renew: Rc<dyn Fn()>,
+    /// Milliseconds between two calls of `renew`.
+    pub(super) renew_ms: u64,
+}
+
+/// What the upstream has sent when a try's first phase ends.
+enum First {
+    /// A plain answer.
+    Whole(Vec<u8>, Option<Usage>),
+    /// A stream has begun: what to write first, and where the rest comes from.
+    Begun(Source, Meter, Vec<u8>),
+}
+
+impl Try<'_> {
+    /// Makes the try.
+    pub(super) async fn run(&self, target: &Target<'_>, answer: &mut Answer) -> Ended {
+        let Ok(abort) = web_sys::AbortController::new() else { return Ended::Failed(failure::of_network()) };
+        let signal = either(&self.departure.signal(), &abort.signal()).into();
+        let headers_seen = Cell::new(false);
+        let first = self.first_bytes(target, &signal, &headers_seen);
+        match self.wait(first, &headers_seen, target, answer).await {
+            Ok(First::Whole(body, usage)) => {
+                answer.give(body, self.receipt);
+                Ended::Answered(usage)
+            }
+            Ok(First::Begun(source, meter, lead)) => self.relay(source, meter, lead, answer).await,
+            Err(failure) => {
+                let was_gone = self.departure.is_gone();
+                abort.abort();
+                if was_gone { Ended::Left(None) } else { Ended::Failed(failure) }
+            }
+        }
+    }
+
+    /// Up to the first event of a stream, or to the end of a plain answer.
+    async fn first_bytes(
+        &self,
+        target: &Target<'_>,
+        signal: &worker::AbortSignal,
+        headers_seen: &Cell<bool>,
+    ) -> Result<First, Failure> {
+        let (envelope, asked) = (self.envelope, self.asked_model(target));
+        let url = request::url(target.base_url, envelope.endpoint);
+        let body = request::body(envelope, target.model);
+        let mut response = fetch::post(&url, target.credential, &body, envelope.stream, signal)
+            .await
+            .map_err(|_| failure::of_network())?;
+        headers_seen.set(true);
+        let context = Context { secret: target.credential, retry_after_ms: retry_after(&response) };
+        if response.status_code() != 200 {
+            let body = read_some(response).await;
+            return Err(body.map_or_else(failure::of_network, |(status, body)| failure::of_status(status, &body, context)));
+        }
+        let is_sse = content_type(&response).is_some_and(|kind| kind.starts_with("text/event-stream"));
+        if !envelope.stream || !is_sse {
+            let body = response.bytes().await.map_err(|_| failure::of_network())?;
+            let read = answer::read(envelope.endpoint, body, asked);
+            let (body, usage) = read.map_err(|fault| failure::of_fault(&fault, context))?;
+            if envelope.stream {
+                return Err(failure::of_fault(&crate::upstream::openai::meter::Fault::Garbage, context));
+            }
+            return Ok(First::Whole(body, usage));
+        }
+        let source = source(response).ok_or_else(failure::of_network)?;
+        let mut meter = Meter::new(asked, envelope.usage_asked, envelope.choices);
+        let mut lead = Vec::new();
+        while !meter.started() && *meter.state() == State::Running {
+            match source.read().await.map_err(|_| failure::of_network())? {
+                Some(chunk) => {
+                    let fed = meter.feed(&chunk);
+                    lead.extend_from_slice(&fed.lead);
+                    lead.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
+                }
+                None => lead.extend_from_slice(&meter.finish()),
+            }
+        }
+        match meter.state() {
+            State::Broken(fault) if !meter.started() => {
+                source.cancel();
+                Err(failure::of_fault(fault, context))
+            }
+            _ => Ok(First::Begun(source, meter, lead)),
+        }
+    }
+
+    /// The caller's name for the model, where the upstream has another.
+    fn asked_model(&self, target: &Target<'_>) -> Option<&str> {
+        (self.envelope.model != target.model).then_some(self.envelope.model.as_str())
+    }
+
+    /// Waits for `first` within the deadlines. A stream's headers go out after a while, then comments keep it alive.
+    async fn wait(
+        &self,
+        first: impl Future<Output = Result<First, Failure>>,
+        headers_seen: &Cell<bool>,
+        target: &Target<'_>,
+        answer: &mut Answer,
+    ) -> Result<First, Failure> {
+        let mut first = pin!(first);
+        let (settings, streams) = (self.settings, self.envelope.stream);
+        let begun = Date::now().as_millis();
+        let mut next_renewal = self.renew_ms;
+        let mut next_write = if answer.is_streaming() { settings.ping_ms } else { settings.hold_headers_ms };
+        loop {
+            let connect = if streams && !headers_seen.get() { settings.deadlines.connect_ms } else { u64::MAX };
+            let whole = if streams { settings.deadlines.first_token_ms } else { target.timeout_ms };
+            let write = if streams { next_write } else { u64::MAX };
+            let passed = Date::now().as_millis().saturating_sub(begun);
+            let next = connect.min(whole).min(write).min(next_renewal).saturating_sub(passed);
+            first = match select(first, Delay::from(Duration::from_millis(next))).await {
+                Either::Left((result, _)) => return result,
+                Either::Right((_, first)) => first,
+            };
+            let passed = Date::now().as_millis().saturating_sub(begun);
+            if passed >= whole {
+                return Err(failure::of_deadline(if streams { "no first token" } else { "no answer" }));
+            }
+            if streams && !headers_seen.get() && passed >= connect {
+                return Err(failure::of_deadline("no response headers"));
+            }
+            if passed >= next_renewal {
+                (self.renew)();
+                next_renewal = passed.saturating_add(self.renew_ms);
+            }
+            if streams && passed >= next_write {
+                next_write = passed.saturating_add(settings.ping_ms);
+                if answer.stream(self.receipt).write(PING).await.is_err() {
+                    self.departure.leave();
+                    return Err(failure::of_network());
+                }
+            }
+        }
+    }
+
+    /// Moves the rest of a stream.
+    async fn relay(&self, source: Source, meter: Meter, lead: Vec<u8>, answer: &mut Answer) -> Ended {
+        let sink = answer.stream(self.receipt);
+        let meter = Rc::new(RefCell::new(meter));
+        let ended = match sink.write(&lead).await {
+            Err(_) => End::Left,
+            Ok(()) if *meter.borrow().state() != State::Running => End::Stopped,
+            Ok(()) => self.pump(&source, sink, &meter).await,
+        };
+        source.cancel();
+        let usage = meter.borrow().usage();
+        let failure = match (ended, meter.borrow().state()) {
+            (End::Left, _) => None,
+            (_, State::Complete) => None,
+            (_, State::Broken(fault)) => Some(failure::of_fault(fault, Context { secret: "", retry_after_ms: None })),
+            (End::Stalled, _) => Some(failure::of_deadline("the stream stalled")),
+            _ => Some(failure::of_network()),
+        };
+        let between_events = meter.borrow().between_events();
+        let told = match &failure {
+            _ if ended == End::Left || self.departure.is_gone() => return Ended::Left(usage),
+            None => sink.close().await,
+            Some(failure) => answer.fail(failure.error.clone(), self.receipt, between_events).await,
+        };
+        match (told, failure) {
+            (Err(_), None) | (Ok(()), None) => Ended::Answered(usage),
+            (_, Some(failure)) => Ended::Broken(failure, usage),
+        }
+    }
+
+    async fn pump(&self, source: &Source, sink: &Sink, meter: &Rc<RefCell<Meter>>) -> End {
+        let tail = Rc::new(RefCell::new(Vec::new()));
+        let feed = {
+            let (meter, tail) = (meter.clone(), tail.clone());
+            move |chunk: &[u8]| {
+                let mut meter = meter.borrow_mut();
+                let fed = meter.feed(chunk);
+                if *meter.state() != State::Running {
+                    let mut last = fed.lead;
+                    last.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
+                    *tail.borrow_mut() = last;
+                    return Feed::Stop;
+                }
+                if fed.rest == (0..chunk.len()) { Feed::Same } else { Feed::Changed(fed.lead, fed.rest) }
+            }
+        };
+        let (ping_ms, stall_ms) = (self.settings.ping_ms, self.settings.deadlines.stall_ms);
+        let (renew, renew_ms) = (self.renew.clone(), self.renew_ms);
+        let tick_ms = ping_ms.min(stall_ms).min(renew_ms).div_ceil(2).clamp(10, 10_000);
+        let (mut pinged_ms, mut since_renewal_ms) = (0, 0);
+        let watch = move |idle_ms: u64| {
+            since_renewal_ms += tick_ms;
+            if since_renewal_ms >= renew_ms {
+                since_renewal_ms = 0;
+                renew();
+            }
+            if idle_ms < pinged_ms {
+                pinged_ms = 0;
+            }
+            if idle_ms >= stall_ms {
+                Watch::Stalled
+            } else if idle_ms.saturating_sub(pinged_ms) >= ping_ms {
+                pinged_ms = idle_ms;
+                Watch::Write(PING)
+            } else {
+                Watch::Wait
+            }
+        };
+        let ended = pump(source, sink, feed, watch, tick_ms).await;
+        if ended == End::Ended {
+            tail.borrow_mut().extend_from_slice(&meter.borrow_mut().finish());
+        }
+        let last = std::mem::take(&mut *tail.borrow_mut());
+        if ended != End::Left && sink.write(&last).await.is_err() { End::Left } else { ended }
+    }
+}
+
+fn content_type(response: &Response) -> Option<String> {
+    response.headers().get("content-type").ok().flatten().map(|kind| kind.to_ascii_lowercase())
+}
+
+fn retry_after(response: &Response) -> Option<u64> {
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    let exact = header("retry-after-ms").and_then(|value| value.trim().parse().ok());
+    exact.or_else(|| failure::retry_after_ms(&header("retry-after")?, Date::now().as_millis()))
+}
+
+fn source(response: Response) -> Option<Source> {
+    match response.into_parts().1 {
+        ResponseBody::Stream(body) => Source::new(&body).ok(),
+        _ => None,
+    }
+}
+
+async fn read_some(response: Response) -> Option<(u16, Vec<u8>)> {
+    let status = response.status_code();
+    let Some(source) = source(response) else { return Some((status, Vec::new())) };
+    let mut body = Vec::new();
+    while let Some(chunk) = source.read().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() >= ERROR_BODY_MAX {
+            source.cancel();
+            break;
+        }
+    }
+    Some((status, body))
+}

@@ -1,0 +1,37 @@
+//! Reads a caller's body, up to a bound.
+use futures::StreamExt;
+use worker::Request;
+
+use crate::chat::{ChatError, ErrorKind};
+
+/// The whole body.
+///
+/// # Errors
+/// `RequestTooLarge` past `limit_bytes`, before it is read where its length is known; `InvalidRequest` when the caller breaks off.
+pub(super) async fn read(request: &mut Request, limit_bytes: u64) -> Result<Vec<u8>, ChatError> {
+    let announced = request.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit_bytes) {
+        return Err(too_large(limit_bytes));
+    }
+    if announced.is_some() {
+        return request.bytes().await.map_err(|_| broken_off());
+    }
+    let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(|_| broken_off())?);
+        if body.len() as u64 > limit_bytes {
+            return Err(too_large(limit_bytes));
+        }
+    }
+    Ok(body)
+}
+
+fn too_large(limit_bytes: u64) -> ChatError {
+    let message = format!("The request body is larger than {limit_bytes} bytes (settings.max_body_bytes).");
+    ChatError::new(ErrorKind::RequestTooLarge, message)
+}
+
+fn broken_off() -> ChatError {
+    ChatError::new(ErrorKind::InvalidRequest, "The request body ended too early.")
+}

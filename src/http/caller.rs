@@ -1,0 +1,185 @@
+//! Who is calling, and what that caller may use.
+use std::rc::Rc;
+
+use crate::chat::{ChatError, ErrorKind};
+use crate::config::{Hot, KeyView, route, source};
+use worker::Env;
+
+/// A caller with a client key, or with a credential of its own for an upstream that takes those.
+pub(super) struct Caller {
+    hot: Rc<Hot>,
+    identity: Identity,
+}
+
+enum Identity {
+    /// A client key: its keyed hash, and what the configuration says of it.
+    Key(String, KeyView),
+    /// What was presented is no client key.
+    Direct(String),
+}
+
+/// One place that serves a model.
+pub(super) struct Candidate {
+    pub(super) base_url: String,
+    /// The upstream's name for the model.
+    pub(super) model: String,
+    pub(super) timeout_ms: u64,
+}
+
+/// How a call is served.
+pub(super) enum Plan {
+    /// On an account of the pool.
+    Pooled,
+    /// With the caller's own credential.
+    Direct(Candidate, String),
+}
+
+impl Caller {
+    /// Finds out who presents `keys`.
+    ///
+    /// # Errors
+    /// `InvalidKey` without a key, or with one that is unknown, disabled or expired, where no upstream takes direct credentials.
+    pub(super) async fn identify(env: &Env, keys: &[String]) -> Result<Caller, ChatError> {
+        let hot = source::current(env).await?;
+        let mut refusal = invalid_key("No API key: send `Authorization: Bearer <key>` or `x-api-key: <key>`.");
+        for key in keys {
+            match source::find_key(env, &hot, key).await? {
+                Some((hash, view)) => match usable(&view) {
+                    Ok(()) => return Ok(Caller { hot, identity: Identity::Key(hash, view) }),
+                    Err(error) => refusal = error,
+                },
+                None => refusal = invalid_key("Unknown API key."),
+            }
+        }
+        match keys.first() {
+            Some(key) if hot.upstreams.iter().any(|upstream| upstream.direct && upstream.enabled) => {
+                Ok(Caller { hot, identity: Identity::Direct(key.clone()) })
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    /// The configuration that this call goes by.
+    pub(super) fn hot(&self) -> &Rc<Hot> {
+        &self.hot
+    }
+
+    /// The key's id; empty for a direct caller.
+    pub(super) fn key_id(&self) -> &str {
+        match &self.identity {
+            Identity::Key(_, view) => &view.id,
+            Identity::Direct(_) => "",
+        }
+    }
+
+    /// Goes by a newer configuration from here on.
+    ///
+    /// # Errors
+    /// `InvalidKey` when it does not know the key any more.
+    pub(super) fn reload(&mut self, hot: Rc<Hot>) -> Result<(), ChatError> {
+        if let Identity::Key(hash, view) = &mut self.identity {
+            let current = hot.keys.get(hash.as_str()).ok_or_else(|| invalid_key("Unknown API key."))?;
+            usable(current)?;
+            *view = current.clone();
+        }
+        self.hot = hot;
+        Ok(())
+    }
+
+    /// The models that this caller may name, with their owners.
+    pub(super) fn models(&self) -> Vec<(String, String)> {
+        let allowed = self.allowed();
+        route::models(&self.hot, allowed)
+            .into_iter()
+            .filter(|(_, owner)| match &self.identity {
+                Identity::Key(..) => true,
+                Identity::Direct(_) => self.upstream(owner).is_some_and(|upstream| upstream.direct),
+            })
+            .collect()
+    }
+
+    /// How a call for `model` is served.
+    ///
+    /// # Errors
+    /// `ModelNotAllowed`, `ModelNotFound`; `InvalidKey` for a direct caller whom no upstream takes.
+    pub(super) fn plan(&self, model: &str) -> Result<Plan, ChatError> {
+        self.permit(model)?;
+        let candidates = self.candidates(model);
+        match &self.identity {
+            Identity::Key(..) if candidates.is_empty() => Err(not_found(model)),
+            Identity::Key(..) => Ok(Plan::Pooled),
+            Identity::Direct(credential) => {
+                let direct = candidates.into_iter().find(|(id, _)| self.upstream(id).is_some_and(|upstream| upstream.direct));
+                let (id, name) = direct.ok_or_else(|| invalid_key("Unknown API key."))?;
+                let candidate = self.candidate_of(&id, name).ok_or_else(|| not_found(model))?;
+                Ok(Plan::Direct(candidate, credential.clone()))
+            }
+        }
+    }
+
+    /// The ids of the upstreams that serve `model`.
+    pub(super) fn upstreams(&self, model: &str) -> Result<Vec<String>, ChatError> {
+        self.permit(model)?;
+        let ids: Vec<String> = self.candidates(model).into_iter().map(|(id, _)| id).collect();
+        if ids.is_empty() { Err(not_found(model)) } else { Ok(ids) }
+    }
+
+    /// Where `upstream` serves `model`.
+    pub(super) fn candidate(&self, upstream: &str, model: &str) -> Option<Candidate> {
+        let (id, name) = self.candidates(model).into_iter().find(|(id, _)| id == upstream)?;
+        self.candidate_of(&id, name)
+    }
+
+    fn candidate_of(&self, id: &str, model: String) -> Option<Candidate> {
+        let upstream = self.upstream(id)?;
+        Some(Candidate {
+            base_url: upstream.base_url.clone(),
+            model,
+            timeout_ms: upstream.timeout_s.saturating_mul(1000),
+        })
+    }
+
+    fn candidates(&self, model: &str) -> Vec<(String, String)> {
+        route::candidates(&self.hot, model)
+    }
+
+    fn upstream(&self, id: &str) -> Option<&crate::config::UpstreamView> {
+        self.hot.upstreams.iter().find(|upstream| upstream.id == id)
+    }
+
+    fn allowed(&self) -> Option<&[String]> {
+        match &self.identity {
+            Identity::Key(_, view) => view.models.as_deref(),
+            Identity::Direct(_) => None,
+        }
+    }
+
+    fn permit(&self, model: &str) -> Result<(), ChatError> {
+        if route::is_allowed(&self.hot, self.allowed(), model) {
+            return Ok(());
+        }
+        let message = format!("This key may not use the model `{model}`.");
+        Err(ChatError { param: Some("model".to_owned()), ..ChatError::new(ErrorKind::ModelNotAllowed, message) })
+    }
+}
+
+/// The answer for a model that nobody serves.
+pub(super) fn not_found(model: &str) -> ChatError {
+    let message = format!("The model `{model}` does not exist here. See GET /v1/models.");
+    ChatError { param: Some("model".to_owned()), ..ChatError::new(ErrorKind::ModelNotFound, message) }
+}
+
+fn usable(view: &KeyView) -> Result<(), ChatError> {
+    if !view.enabled {
+        return Err(invalid_key("This API key is disabled."));
+    }
+    let now = worker::Date::now().as_millis();
+    if view.expires_at_ms.is_some_and(|end| end <= now) {
+        return Err(invalid_key("This API key has expired."));
+    }
+    Ok(())
+}
+
+fn invalid_key(message: &str) -> ChatError {
+    ChatError::new(ErrorKind::InvalidKey, message)
+}

@@ -1,0 +1,165 @@
+//! The way in: request ids, CORS, routes, who is calling; then on to the room that answers.
+mod answer;
+mod attempt;
+mod body;
+mod caller;
+mod credentials;
+mod path;
+mod pooled;
+mod respond;
+mod status;
+
+use futures::channel::oneshot;
+use serde_json::json;
+use worker::{Context, Date, Env, Request, Response, Result};
+
+use crate::admin;
+use crate::chat::{ChatError, Endpoint, ErrorKind};
+use crate::config::source;
+use crate::dialect::openai;
+use crate::stream::pipe::Departure;
+use answer::{Answer, Head};
+use caller::Caller;
+use path::Route;
+use pooled::Call;
+
+/// Answers one request.
+///
+/// # Errors
+/// None but the platform's own.
+pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<Response> {
+    let request_id = request_id();
+    let method = request.method().to_string();
+    let path = request.path();
+    let is_admin = path.trim_start_matches('/').split('/').next() == Some("admin");
+    let answer = if method == "OPTIONS" && !is_admin {
+        respond::preflight(request.headers().get("access-control-request-headers")?.as_deref())?
+    } else {
+        match answer(&mut request, &env, context, &method, &path, &request_id).await {
+            Ok(answer) => answer,
+            Err(error) => respond::error(&error)?,
+        }
+    };
+    let origin = (!is_admin).then(source::cors_origin);
+    respond::finish(&answer, &request_id, origin.as_deref())?;
+    if method == "HEAD" {
+        let headers = answer.headers().clone();
+        return Ok(worker::ResponseBuilder::new().with_status(answer.status_code()).with_headers(headers).empty());
+    }
+    Ok(answer)
+}
+
+async fn answer(
+    request: &mut Request,
+    env: &Env,
+    context: Context,
+    method: &str,
+    path: &str,
+    request_id: &str,
+) -> std::result::Result<Response, ChatError> {
+    let answer = match Route::find(method, path)? {
+        Route::Health => respond::json(200, &health()),
+        Route::Admin(segments) => return admin_answer(request, env, method, &segments).await,
+        Route::Call(endpoint) => return call(request, env, context, endpoint, request_id).await,
+        Route::Models => respond::json(200, &openai::models::list(&identify(request, env).await?.models())),
+        Route::Model(id) => {
+            let models = identify(request, env).await?.models();
+            let (id, owner) = models.iter().find(|(name, _)| *name == id).ok_or_else(|| caller::not_found(&id))?;
+            respond::json(200, &openai::models::entry(id, owner))
+        }
+        Route::Status => {
+            identify(request, env).await?;
+            respond::json(200, &status::body(env).await?)
+        }
+    };
+    answer.map_err(internal)
+}
+
+async fn call(
+    request: &mut Request,
+    env: &Env,
+    context: Context,
+    endpoint: Endpoint,
+    request_id: &str,
+) -> std::result::Result<Response, ChatError> {
+    // The context must outlive a caller who leaves before the call's own task has begun.
+    let hold = hold(&context);
+    let departure = Departure::new(&request.inner().signal());
+    let caller = identify(request, env).await?;
+    let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
+    let envelope = openai::request::decode(endpoint, body)?;
+    let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, departure };
+    let (answer, head) = Answer::new();
+    context.wait_until(call.run(answer));
+    drop(hold);
+    let (answer, receipt) = match head.await {
+        Ok(Head::Stream(readable, receipt)) => (respond::stream(readable), receipt),
+        Ok(Head::Json(body, receipt)) => (respond::bytes(200, body, "application/json"), receipt),
+        Ok(Head::Failed(error, receipt)) => (respond::error(&error), receipt),
+        Err(oneshot::Canceled) => return Err(ChatError::new(ErrorKind::InvalidRequest, "The caller left.")),
+    };
+    let answer = answer.map_err(internal)?;
+    let headers = answer.headers();
+    headers.set("x-weir-attempts", &receipt.attempts.to_string()).map_err(internal)?;
+    headers.set("x-weir-queue-ms", &receipt.waited_ms.to_string()).map_err(internal)?;
+    Ok(answer)
+}
+
+async fn admin_answer(
+    request: &mut Request,
+    env: &Env,
+    method: &str,
+    segments: &[String],
+) -> std::result::Result<Response, ChatError> {
+    let body = body::read(request, source::max_body_bytes()).await?;
+    let url = request.url().map_err(internal)?;
+    let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let authorization = header("authorization");
+    let keys = credentials::presented(authorization.as_deref(), None);
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let reply = admin::handle(
+        admin::AdminCall {
+            method,
+            path: &path,
+            query: &query,
+            bearer: keys.first().map(String::as_str),
+            address: header("cf-connecting-ip").as_deref(),
+            body: &body,
+            local: matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
+        },
+        env,
+    )
+    .await?;
+    respond::json(reply.status, &reply.body).map_err(internal)
+}
+
+async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, ChatError> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let keys = credentials::presented(header("authorization").as_deref(), header("x-api-key").as_deref());
+    Caller::identify(env, &keys).await
+}
+
+fn health() -> serde_json::Value {
+    json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "timestamp": Date::now().as_millis() / 1000})
+}
+
+/// Keeps the request's context alive until the sender is dropped.
+fn hold(context: &Context) -> oneshot::Sender<()> {
+    let (sender, receiver) = oneshot::channel::<()>();
+    context.wait_until(async move { drop(receiver.await) });
+    sender
+}
+
+fn request_id() -> String {
+    let mut bytes = [0_u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        worker::console_error!("no randomness for a request id");
+    }
+    format!("req_{}", bytes.map(|byte| format!("{byte:02x}")).concat())
+}
+
+fn internal(error: impl std::fmt::Display) -> ChatError {
+    worker::console_error!("{error}");
+    ChatError::new(ErrorKind::Internal, "Something went wrong inside the gateway. Please try again.")
+}

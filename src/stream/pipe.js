@@ -1,0 +1,106 @@
+// The platform's side of a stream. One call into Wasm per read is the cheapest shape that can meter a stream and
+// still notice a caller who leaves.
+
+const READ_BYTES = 64 * 1024;
+
+/** An upstream's body, read up to 64 KiB at a time. */
+export class Source {
+  constructor(body) {
+    this.reader = body.getReader({ mode: 'byob' });
+    this.buffer = new ArrayBuffer(READ_BYTES);
+  }
+
+  /** The next bytes, good until the next read; undefined at the end. */
+  async read() {
+    const { done, value } = await this.reader.read(new Uint8Array(this.buffer));
+    if (value) this.buffer = value.buffer;
+    return done ? undefined : value;
+  }
+
+  /** Tells the upstream that no more is wanted. */
+  cancel() {
+    this.reader.cancel().catch(() => {});
+  }
+}
+
+/** A caller's body. A write fails once the caller is gone. */
+export class Sink {
+  constructor() {
+    const { readable, writable } = new IdentityTransformStream();
+    this.readable = readable;
+    this.writer = writable.getWriter();
+  }
+
+  write(bytes) {
+    return this.writer.write(bytes);
+  }
+
+  close() {
+    return this.writer.close();
+  }
+}
+
+/** Knows when the caller leaves: `signal` aborts, `promise` resolves. */
+export class Departure {
+  constructor(requestSignal) {
+    const controller = new AbortController();
+    this.signal = controller.signal;
+    this.promise = new Promise((resolve) => {
+      this.leave = () => {
+        controller.abort();
+        resolve();
+      };
+    });
+    if (requestSignal.aborted) this.leave();
+    else requestSignal.addEventListener('abort', this.leave, { once: true });
+  }
+}
+
+export function either(first, second) {
+  return AbortSignal.any([first, second]);
+}
+
+/**
+ * Moves `source` into `sink` until one of them ends, and says which: 'ended', 'broken' (the upstream failed), 'left'
+ * (the caller is gone), 'stopped' or 'stalled'.
+ *
+ * `feed(bytes)` answers undefined (write them as they are), an array of what to write instead, or null: stop.
+ * `watch(idle_ms)`, every `tick_ms`, answers undefined, bytes to write at once, or null: the source has stalled.
+ */
+export async function pump(source, sink, feed, watch, tick_ms) {
+  const { writer } = sink;
+  let last = Date.now();
+  let stalled = false;
+  const timer = setInterval(() => {
+    const bytes = watch(Date.now() - last);
+    if (bytes === null) {
+      stalled = true;
+      source.cancel();
+    } else if (bytes) {
+      writer.write(bytes).catch(() => {});
+    }
+  }, tick_ms);
+  try {
+    for (;;) {
+      let bytes;
+      try {
+        bytes = await source.read();
+      } catch {
+        return stalled ? 'stalled' : 'broken';
+      }
+      if (stalled) return 'stalled';
+      if (bytes === undefined) return 'ended';
+      last = Date.now();
+      const parts = feed(bytes);
+      if (parts === null) return 'stopped';
+      try {
+        if (parts === undefined) await writer.write(bytes);
+        else for (const part of parts) await writer.write(part);
+      } catch {
+        return 'left';
+      }
+    }
+  } finally {
+    clearInterval(timer);
+  }
+}
