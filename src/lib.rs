@@ -10,13 +10,13 @@
 //!        ──▶ ledger     settle, whatever the end
 //! ```
 //!
-//! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `source`, `client`,
-//! `fetch`, `pipe`); everything else is pure and tested natively.
-
+//! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `store`, `source`,
+//! `client`, `fetch`, `pipe`); everything else is pure and tested natively.
+pub mod admin;
 pub mod chat;
 pub mod config;
 pub mod dialect;
-
+pub mod http;
 pub mod ledger;
 pub mod rpc;
 pub mod stream;
@@ -27,5 +27,5 @@ use worker::{Context, Env, Request, Response, Result, event};
 /// Answers one HTTP request.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
-    Response::ok("x")
+    http::handle(request, env, context).await
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Array, Function, Promise, Reflect};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -37,11 +37,13 @@ pub async fn call<A: Serialize, R: DeserializeOwned>(
 fn start(env: &Env, binding: &str, name: &str, method: &str, argument: &str) -> worker::Result<Promise> {
     let namespace = Reflect::get(env, &binding.into())?;
     let stub = invoke(&namespace, "getByName", name)?;
-    Ok(invoke(&stub, method, argument)?.dyn_into::<Promise>().unwrap_or_else(|value| Promise::resolve(&value)))
+    Ok(Promise::resolve(&invoke(&stub, method, argument)?))
 }
 
+/// Calls a method without a look at the function itself: a stub would take `call` or `apply` for a method of the object.
 fn invoke(object: &JsValue, method: &str, argument: &str) -> Result<JsValue, JsValue> {
-    Reflect::get(object, &method.into())?.dyn_into::<Function>()?.call1(object, &argument.into())
+    let function = Reflect::get(object, &method.into())?.unchecked_into::<Function>();
+    Reflect::apply(&function, object, &Array::of1(&argument.into()))
 }
 
 fn fault(method: &str, cause: &dyn std::fmt::Display) -> ChatError {

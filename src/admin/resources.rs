@@ -23,12 +23,7 @@ pub(super) async fn config(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply
 }
 
 /// `GET/POST /admin/{list}`, `GET/PATCH/DELETE /admin/{list}/{id}`
-pub(super) async fn list(
-    call: &AdminCall<'_>,
-    env: &Env,
-    list: List,
-    rest: &[&str],
-) -> Result<AdminReply, ChatError> {
+pub(super) async fn list(call: &AdminCall<'_>, env: &Env, list: List, rest: &[&str]) -> Result<AdminReply, ChatError> {
     let singular = list.field().trim_end_matches('s');
     let [id] = rest else {
         if !rest.is_empty() {

@@ -24,7 +24,9 @@ pub(super) fn password(env: &Env, local: bool) -> Result<String, ChatError> {
     let message = match password.chars().count() {
         0 => "ADMIN_KEY is not set. Set it with `npx wrangler secret put ADMIN_KEY`.".to_owned(),
         length if length < PASSWORD_MIN && !local => {
-            format!("ADMIN_KEY is too weak: use at least {PASSWORD_MIN} characters (`npx wrangler secret put ADMIN_KEY`).")
+            format!(
+                "ADMIN_KEY is too weak: use at least {PASSWORD_MIN} characters (`npx wrangler secret put ADMIN_KEY`)."
+            )
         }
         _ => return Ok(password),
     };

@@ -15,7 +15,8 @@ pub(super) async fn queue(env: &Env) -> Result<AdminReply, ChatError> {
     let document: Value = source::registry(env, "document", &()).await?;
     let emails = document.get("accounts").and_then(Value::as_array);
     let email = |id: &str| {
-        let account = emails.into_iter().flatten().find(|account| account.get("id").and_then(Value::as_str) == Some(id));
+        let account =
+            emails.into_iter().flatten().find(|account| account.get("id").and_then(Value::as_str) == Some(id));
         account.and_then(|account| account.get("email").or_else(|| account.get("mobile"))).cloned()
     };
     let healthy = status.accounts.iter().filter(|account| account.available).count();

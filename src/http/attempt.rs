@@ -39,7 +39,7 @@ pub(super) enum Ended {
     /// It failed before the first byte of an answer: another account may try.
     Failed(Failure),
     /// It failed after the first byte: the caller was told in the stream.
-    Broken(Failure, Option<Usage>),
+    Broken(Failure),
 }
 
 /// What a try needs besides its target.
@@ -59,7 +59,7 @@ enum First {
     /// A plain answer.
     Whole(Vec<u8>, Option<Usage>),
     /// A stream has begun: what to write first, and where the rest comes from.
-    Begun(Source, Meter, Vec<u8>),
+    Begun(Source, Box<Meter>, Vec<u8>),
 }
 
 impl Try<'_> {
@@ -74,7 +74,7 @@ impl Try<'_> {
                 answer.give(body, self.receipt);
                 Ended::Answered(usage)
             }
-            Ok(First::Begun(source, meter, lead)) => self.relay(source, meter, lead, answer).await,
+            Ok(First::Begun(source, meter, lead)) => self.relay(source, *meter, lead, answer).await,
             Err(failure) => {
                 let was_gone = self.departure.is_gone();
                 abort.abort();
@@ -90,7 +90,7 @@ impl Try<'_> {
         signal: &worker::AbortSignal,
         headers_seen: &Cell<bool>,
     ) -> Result<First, Failure> {
-        let (envelope, asked) = (self.envelope, self.asked_model(target));
+        let (envelope, asked) = (self.envelope, self.envelope.model.as_str());
         let url = request::url(target.base_url, envelope.endpoint);
         let body = request::body(envelope, target.model);
         let mut response = fetch::post(&url, target.credential, &body, envelope.stream, signal)
@@ -100,7 +100,9 @@ impl Try<'_> {
         let context = Context { secret: target.credential, retry_after_ms: retry_after(&response) };
         if response.status_code() != 200 {
             let body = read_some(response).await;
-            return Err(body.map_or_else(failure::of_network, |(status, body)| failure::of_status(status, &body, context)));
+            return Err(
+                body.map_or_else(failure::of_network, |(status, body)| failure::of_status(status, &body, context))
+            );
         }
         let is_sse = content_type(&response).is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !envelope.stream || !is_sse {
@@ -130,13 +132,8 @@ impl Try<'_> {
                 source.cancel();
                 Err(failure::of_fault(fault, context))
             }
-            _ => Ok(First::Begun(source, meter, lead)),
+            _ => Ok(First::Begun(source, Box::new(meter), lead)),
         }
-    }
-
-    /// The caller's name for the model, where the upstream has another.
-    fn asked_model(&self, target: &Target<'_>) -> Option<&str> {
-        (self.envelope.model != target.model).then_some(self.envelope.model.as_str())
     }
 
     /// Waits for `first` within the deadlines. A stream's headers go out after a while, then comments keep it alive.
@@ -209,7 +206,7 @@ impl Try<'_> {
         };
         match (told, failure) {
             (Err(_), None) | (Ok(()), None) => Ended::Answered(usage),
-            (_, Some(failure)) => Ended::Broken(failure, usage),
+            (_, Some(failure)) => Ended::Broken(failure),
         }
     }
 

@@ -9,7 +9,8 @@ use crate::chat::{ChatError, ErrorKind};
 /// # Errors
 /// `RequestTooLarge` past `limit_bytes`, before it is read where its length is known; `InvalidRequest` when the caller breaks off.
 pub(super) async fn read(request: &mut Request, limit_bytes: u64) -> Result<Vec<u8>, ChatError> {
-    let announced = request.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<u64>().ok());
+    let announced =
+        request.headers().get("content-length").ok().flatten().and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit_bytes) {
         return Err(too_large(limit_bytes));
     }

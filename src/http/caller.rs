@@ -2,7 +2,7 @@
 use std::rc::Rc;
 
 use crate::chat::{ChatError, ErrorKind};
-use crate::config::{Hot, KeyView, route, source};
+use crate::config::{Hot, KeyView, Upstream, route, source};
 use worker::Env;
 
 /// A caller with a client key, or with a credential of its own for an upstream that takes those.
@@ -109,7 +109,8 @@ impl Caller {
             Identity::Key(..) if candidates.is_empty() => Err(not_found(model)),
             Identity::Key(..) => Ok(Plan::Pooled),
             Identity::Direct(credential) => {
-                let direct = candidates.into_iter().find(|(id, _)| self.upstream(id).is_some_and(|upstream| upstream.direct));
+                let direct =
+                    candidates.into_iter().find(|(id, _)| self.upstream(id).is_some_and(|upstream| upstream.direct));
                 let (id, name) = direct.ok_or_else(|| invalid_key("Unknown API key."))?;
                 let candidate = self.candidate_of(&id, name).ok_or_else(|| not_found(model))?;
                 Ok(Plan::Direct(candidate, credential.clone()))
@@ -143,7 +144,7 @@ impl Caller {
         route::candidates(&self.hot, model)
     }
 
-    fn upstream(&self, id: &str) -> Option<&crate::config::UpstreamView> {
+    fn upstream(&self, id: &str) -> Option<&Upstream> {
         self.hot.upstreams.iter().find(|upstream| upstream.id == id)
     }
 

@@ -1,7 +1,7 @@
 //! The key that a caller presents: `Authorization: Bearer K`, bare `Authorization: K`, or `x-api-key: K` (T2).
 
 /// The presented keys, most likely first. Either may be the valid one where both are there.
-pub fn presented(authorization: Option<&str>, x_api_key: Option<&str>) -> Vec<String> {
+pub(super) fn presented(authorization: Option<&str>, x_api_key: Option<&str>) -> Vec<String> {
     let bearer = authorization.map(|value| match value.trim().split_once(char::is_whitespace) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
         _ => value.trim(),

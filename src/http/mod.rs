@@ -147,7 +147,9 @@ fn health() -> serde_json::Value {
 /// Keeps the request's context alive until the sender is dropped.
 fn hold(context: &Context) -> oneshot::Sender<()> {
     let (sender, receiver) = oneshot::channel::<()>();
-    context.wait_until(async move { drop(receiver.await) });
+    context.wait_until(async move {
+        let _ = receiver.await;
+    });
     sender
 }
 

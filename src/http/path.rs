@@ -3,7 +3,7 @@ use crate::chat::{ChatError, Endpoint, ErrorKind};
 
 /// A route of contract §2 and §4.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     /// `GET /health`, `/healthz`, and `/` and `/api/hello` for clients that probe.
     Health,
     /// A call that carries a model.
@@ -23,9 +23,8 @@ impl Route {
     ///
     /// # Errors
     /// `NotFound`; `MethodNotAllowed` with the allowed methods in `param`.
-    pub fn find(method: &str, path: &str) -> Result<Route, ChatError> {
-        let segments: Vec<String> =
-            path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
+    pub(super) fn find(method: &str, path: &str) -> Result<Route, ChatError> {
+        let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (route, allowed) = match segments.as_slice() {
             [] | ["health" | "healthz"] | ["api", "hello"] => (Route::Health, "GET"),

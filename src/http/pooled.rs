@@ -10,7 +10,7 @@ use super::answer::{Answer, Receipt};
 use super::attempt::{Ended, Target, Try};
 use super::caller::{Caller, Plan};
 use crate::chat::{ChatError, Envelope, ErrorKind, Outcome};
-use crate::config::{SealKey, Settings, source};
+use crate::config::{Settings, source};
 use crate::ledger::client;
 use crate::ledger::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal};
 use crate::stream::pipe::Departure;
@@ -83,7 +83,7 @@ impl Call {
             let (outcome, failure) = match ended {
                 Ended::Answered(usage) => (Outcome::Success { usage }, None),
                 Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
-                Ended::Broken(failure, _) => (failure.outcome, None),
+                Ended::Broken(failure) => (failure.outcome, None),
                 Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
             };
             client::settle(&self.env, &grant.lease, outcome).await;
@@ -97,11 +97,12 @@ impl Call {
 
     async fn try_account(&self, grant: &Grant, receipt: Receipt, answer: &mut Answer) -> Ended {
         let hot = self.caller.hot();
-        let opened = SealKey::from_env(&self.env).and_then(|key| key.open(&grant.account, &grant.sealed));
-        let (Ok(secrets), Some(candidate)) = (opened, self.caller.candidate(&grant.upstream, &self.envelope.model)) else {
+        let opened = source::vault(&self.env).and_then(|vault| vault.open(&grant.account, &grant.sealed));
+        let (Ok(secrets), Some(candidate)) = (opened, self.caller.candidate(&grant.upstream, &self.envelope.model))
+        else {
             return Ended::Failed(unreadable());
         };
-        let Some(credential) = secrets.bearer() else { return Ended::Failed(unreadable()) };
+        let Some(credential) = secrets.api_key() else { return Ended::Failed(unreadable()) };
         let target = Target {
             base_url: &candidate.base_url,
             model: &candidate.model,
@@ -112,7 +113,9 @@ impl Call {
         let renew = Rc::new(move || {
             let (env, lease) = (env.clone(), lease.clone());
             // A renewal that is lost is made up for by the next one: nobody need wait for it.
-            wasm_bindgen_futures::spawn_local(async move { drop(client::renew(&env, &lease).await) });
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = client::renew(&env, &lease).await;
+            });
         });
         self.attempt(&hot.settings, receipt, renew).run(&target, answer).await
     }

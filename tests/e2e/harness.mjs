@@ -14,7 +14,7 @@ import { Log, LogLevel, Miniflare } from 'miniflare';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
-export const MASTER_KEY = 'e2e-master-key-7d0f4c1b9a8e6352';
+export const MASTER_KEY = 'e2e-master-key-7d0f4c1b9a8e6352-f0e1d2c3';
 export const ADMIN_KEY = 'e2e-admin-password-51c2';
 export const CLIENT_KEY = 'sk-weir-e2e-client-0001';
 /** The upstream credential of an account in these tests. */

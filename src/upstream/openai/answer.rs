@@ -61,7 +61,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// `Fault::Error` for an error object in a 200; `Fault::Garbage` for an empty answer and for what is no answer of `endpoint`.
-pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: Option<&str>) -> Result<(Vec<u8>, Option<Usage>), Fault> {
+pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec<u8>, Option<Usage>), Fault> {
     let fields: Fields = serde_json::from_slice(&body).map_err(|_| Fault::Garbage)?;
     if let Some(error) = fields.error.filter(|error| error.get() != "null") {
         return Err(Fault::Error(error.get().to_owned()));
@@ -75,9 +75,9 @@ pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: Option<&str>) -> Res
         return Err(Fault::Garbage);
     }
     let usage = fields.usage.as_ref().map(Usage::from);
-    let edit = asked_model.zip(fields.model).and_then(|(asked, model)| {
-        Some(Edit::new(span_of(&body, model.get())?, serde_json::Value::from(asked).to_string()))
-    });
+    let asked = serde_json::Value::from(asked_model).to_string();
+    let renamed = fields.model.filter(|model| model.get() != asked);
+    let edit = renamed.and_then(|model| Some(Edit::new(span_of(&body, model.get())?, asked)));
     let Some(edit) = edit else { return Ok((body, usage)) };
     let mut out = Vec::with_capacity(body.len() + edit.with.len());
     splice(&body, &[edit], &mut out);
@@ -92,7 +92,7 @@ fn holds_something(array: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn chat(body: &str, asked: Option<&str>) -> Result<(String, Option<Usage>), Fault> {
+    fn chat(body: &str, asked: &str) -> Result<(String, Option<Usage>), Fault> {
         read(Endpoint::Chat, body.as_bytes().to_vec(), asked)
             .map(|(body, usage)| (String::from_utf8(body).unwrap(), usage))
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn maps_the_model_and_reads_usage() {
         let body = "\n\n{\"model\":\"ep-1\",\"choices\":[{\"model\":\"x\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,\"prompt_cache_hit_tokens\":2,\"completion_tokens_details\":{\"reasoning_tokens\":1}}}";
-        let (out, usage) = chat(body, Some("my \"model\"")).unwrap();
+        let (out, usage) = chat(body, "my \"model\"").unwrap();
         assert_eq!(out, body.replace("\"ep-1\"", "\"my \\\"model\\\"\""));
         assert_eq!(usage, Some(Usage { prompt: 3, completion: 4, reasoning: 1, cached: 2 }));
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn an_answer_that_needs_no_change_is_the_same_bytes() {
         let body = r#"{"choices":[1],"unknown":1e999,"usage":null}"#;
-        assert_eq!(chat(body, None).unwrap(), (body.to_owned(), None));
+        assert_eq!(chat(body, "m").unwrap(), (body.to_owned(), None));
     }
 
     #[test]
@@ -125,12 +125,12 @@ mod tests {
             r#"{"data":[1]}"#,
             "<html>",
         ] {
-            assert_eq!(chat(body, None).unwrap_err(), Fault::Garbage, "{body}");
+            assert_eq!(chat(body, "m").unwrap_err(), Fault::Garbage, "{body}");
         }
-        let error = chat(r#"{"error":{"message":"no"},"choices":[1]}"#, None).unwrap_err();
+        let error = chat(r#"{"error":{"message":"no"},"choices":[1]}"#, "m").unwrap_err();
         assert_eq!(error, Fault::Error(r#"{"message":"no"}"#.to_owned()));
         assert!(
-            read(Endpoint::Embeddings, br#"{"data":[1],"usage":{"prompt_tokens":1,"total_tokens":1}}"#.to_vec(), None)
+            read(Endpoint::Embeddings, br#"{"data":[1],"usage":{"prompt_tokens":1,"total_tokens":1}}"#.to_vec(), "m")
                 .is_ok()
         );
     }

@@ -51,8 +51,8 @@ pub enum State {
 
 /// Watches one stream.
 pub struct Meter {
-    /// The JSON text of the model name that the caller used, where the upstream has another one.
-    asked_model: Option<String>,
+    /// The JSON text of the model name that the caller used.
+    asked_model: String,
     usage_asked: bool,
     choices: u64,
     finished: u64,
@@ -71,6 +71,7 @@ struct Finders {
     finish: Finder<'static>,
     usage: Finder<'static>,
     error: Finder<'static>,
+    model: Finder<'static>,
 }
 
 enum Fate {
@@ -95,10 +96,10 @@ struct Choice {
 }
 
 impl Meter {
-    /// Watches a stream of `choices` choices; `asked_model` replaces the upstream's name for the model.
-    pub fn new(asked_model: Option<&str>, usage_asked: bool, choices: u64) -> Self {
+    /// Watches a stream of `choices` choices; `asked_model` replaces the upstream's own name for the model (C15).
+    pub fn new(asked_model: &str, usage_asked: bool, choices: u64) -> Self {
         Meter {
-            asked_model: asked_model.map(|model| serde_json::Value::from(model).to_string()),
+            asked_model: serde_json::Value::from(asked_model).to_string(),
             usage_asked,
             choices,
             finished: 0,
@@ -112,6 +113,7 @@ impl Meter {
                 finish: Finder::new("\"finish_reason\""),
                 usage: Finder::new("\"usage\""),
                 error: Finder::new("\"error\""),
+                model: Finder::new("\"model\""),
             },
         }
     }
@@ -240,8 +242,10 @@ impl Meter {
         let finish = value_of(&self.finders.finish, data);
         let usage = value_of(&self.finders.usage, data);
         let plain = is_null(finish) && is_null(usage) && value_of(&self.finders.error, data).is_none();
+        let model = value_of(&self.finders.model, data);
+        let renamed = model.is_some_and(|model| !model.starts_with(self.asked_model.as_bytes()));
         let mut edits = Vec::new();
-        if !plain || self.asked_model.is_some() {
+        if !plain || renamed {
             let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return self.broken(Fault::Garbage) };
             if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
                 return self.broken(Fault::Error(error.get().to_owned()));
@@ -253,8 +257,8 @@ impl Meter {
             if only_usage && !self.usage_asked {
                 return Fate::Drop;
             }
-            if let (Some(asked), Some(model)) = (&self.asked_model, chunk.model) {
-                edits.extend(span_of(line, model.get()).map(|span| Edit::new(span, asked.as_str())));
+            if let Some(model) = chunk.model.filter(|model| model.get() != self.asked_model) {
+                edits.extend(span_of(line, model.get()).map(|span| Edit::new(span, self.asked_model.as_str())));
             }
         }
         self.started = true;

@@ -51,18 +51,18 @@ fn at_every_length(make: impl Fn() -> Meter, source: &str) -> (String, Meter) {
 fn a_stream_that_needs_no_change_passes_untouched() {
     let source =
         sse(&[&text("héllo 漢字"), ": not data", &finish("stop"), USAGE, "[DONE]"]).replace("data: : not", ": not");
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
     assert_eq!(out, source);
     assert_eq!(meter.state(), &State::Complete);
     assert_eq!(meter.usage().map(|usage| usage.total()), Some(3));
-    let fed = Meter::new(None, true, 1).feed(source.split("data: [DONE]").next().unwrap().as_bytes());
+    let fed = Meter::new("up", true, 1).feed(source.split("data: [DONE]").next().unwrap().as_bytes());
     assert!(fed.lead.is_empty(), "nothing is copied");
 }
 
 #[test]
 fn hides_usage_from_a_caller_who_did_not_ask() {
     let source = sse(&[&text("a"), &finish("stop"), USAGE, "[DONE]"]);
-    let (out, meter) = at_every_length(|| Meter::new(None, false, 1), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", false, 1), &source);
     assert_eq!(out, sse(&[&text("a"), &finish("stop"), "[DONE]"]).replace(r#","usage":null"#, ""));
     assert_eq!(meter.usage().map(|usage| usage.completion), Some(2));
 }
@@ -75,7 +75,7 @@ fn a_null_usage_goes_with_one_comma_wherever_it_stands() {
         (r#"{"a":1, "usage": null}"#, r#"{"a":1}"#),
         (r#"{"usage":null}"#, r#"{}"#),
     ] {
-        let (out, _) = run(Meter::new(None, false, 0), sse(&[source, "[DONE]"]).as_bytes(), &[usize::MAX]);
+        let (out, _) = run(Meter::new("up", false, 0), sse(&[source, "[DONE]"]).as_bytes(), &[usize::MAX]);
         assert_eq!(out, sse(&[expected, "[DONE]"]), "{source}");
     }
 }
@@ -83,7 +83,7 @@ fn a_null_usage_goes_with_one_comma_wherever_it_stands() {
 #[test]
 fn maps_the_model_and_nothing_else() {
     let source = sse(&[&text(r#"\"model\":\"up\""#), &finish("stop"), "[DONE]"]);
-    let (out, _) = at_every_length(|| Meter::new(Some("asked"), true, 1), &source);
+    let (out, _) = at_every_length(|| Meter::new("asked", true, 1), &source);
     assert_eq!(out, source.replace(r#""model":"up""#, r#""model":"asked""#));
 }
 
@@ -93,7 +93,7 @@ fn crlf_comments_and_unsafe_fields() {
         "id: 1\r\nretry: 5\r\nevent: message\r\ndata:{}\r\n\r\n: keep-alive\r\n\r\ndata: [DONE]\r\n\r\n",
         text("a")
     );
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
     assert_eq!(out, source.replace("id: 1\r\nretry: 5\r\n", "").replace("[DONE]\r\n\r\n", "[DONE]\r\n\n"));
     assert_eq!(meter.state(), &State::Complete);
 }
@@ -101,16 +101,16 @@ fn crlf_comments_and_unsafe_fields() {
 #[test]
 fn whole_without_done_when_every_choice_has_finished() {
     let source = sse(&[&text("a"), &finish("stop")]);
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
     assert_eq!((out, meter.state()), (source.clone() + "data: [DONE]\n\n", &State::Complete));
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 2), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 2), &source);
     assert_eq!((out, meter.state()), (source, &State::Broken(Fault::Cut)));
 }
 
 #[test]
 fn a_done_without_its_line_break_is_an_end() {
     let source = format!("data: {}\n\ndata: [DONE]", text("a"));
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &source);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
     assert_eq!((out, meter.state()), (source + "\n\n", &State::Complete));
 }
 
@@ -128,25 +128,25 @@ fn every_fault_ends_the_stream_and_is_not_passed_on() {
         let good = sse(&[&text("a")]);
         let source = format!("{good}{tail}data: [DONE]\n\n");
         let source = if fault == Fault::Cut { good.clone() } else { source };
-        let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &source);
+        let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
         assert_eq!(meter.state(), &State::Broken(fault), "{tail}");
         assert_eq!(out.trim_end_matches("event: error\n"), good, "{tail}");
     }
     let out_of_resources = sse(&[&finish("insufficient_system_resource")]);
-    let (out, meter) = at_every_length(|| Meter::new(None, true, 1), &out_of_resources);
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &out_of_resources);
     assert_eq!((out.as_str(), meter.state()), ("", &State::Broken(Fault::OutOfResources)));
 }
 
 #[test]
 fn a_word_in_the_text_is_no_key() {
     let delta = r#"\"error\":{} \"usage\":1 \"finish_reason\":\"stop\""#;
-    let (_, meter) = at_every_length(|| Meter::new(None, true, 1), &sse(&[&text(delta)]));
+    let (_, meter) = at_every_length(|| Meter::new("up", true, 1), &sse(&[&text(delta)]));
     assert_eq!(meter.state(), &State::Broken(Fault::Cut));
 }
 
 #[test]
 fn tells_whether_an_event_is_open() {
-    let mut meter = Meter::new(None, true, 1);
+    let mut meter = Meter::new("up", true, 1);
     assert!(meter.between_events() && !meter.started());
     meter.feed(format!("data: {}\n", text("a")).as_bytes());
     assert!(!meter.between_events() && meter.started());
@@ -158,7 +158,7 @@ proptest! {
     #[test]
     fn any_bytes_in_any_pieces_read_the_same(source in "[\\PC\n\r{}\":,a-z]{0,200}", lengths in prop::collection::vec(1..40usize, 1..20)) {
         let source = format!("data: {}\n\n{source}", text("a"));
-        let make = || Meter::new(Some("m"), false, 1);
+        let make = || Meter::new("m", false, 1);
         let (expected, whole) = run(make(), source.as_bytes(), &[usize::MAX]);
         let (out, pieces) = run(make(), source.as_bytes(), &lengths);
         prop_assert_eq!(out, expected);

@@ -1,0 +1,222 @@
+//! One account: its counters, what is wrong with it, and whether it can take one more call.
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::{Day, Millis};
+use super::meter::{Gate, Limit, Meter};
+use super::settings::{AccountSpec, Settings};
+use crate::chat::Outcome;
+
+/// The order in which eligible accounts are served; the smallest is first.
+pub(super) type Rank = (Reverse<i32>, u64, Reverse<u64>, Millis, usize);
+
+/// Parts of one call in flight, for a load in proportion to a weight.
+const LOAD: u64 = 1 << 20;
+
+/// What is wrong with an account, if anything. Survives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum Condition {
+    /// Nothing.
+    #[default]
+    Ready,
+    /// Not before `until`; then, after failures, with one call as a trial.
+    Cooling {
+        until: Millis,
+        trial: bool,
+        reason: String,
+    },
+    /// One call shows whether it is well again.
+    Trial {
+        reason: String,
+    },
+    /// Not before `until`, or until an operator acts.
+    Parked {
+        until: Option<Millis>,
+        reason: String,
+    },
+    NeedsLogin {
+        reason: String,
+    },
+    Disabled {
+        reason: String,
+    },
+}
+
+/// Why an account cannot take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Limit(Limit),
+    /// Cooling, on trial, parked, or switched off.
+    Condition,
+}
+
+/// Whether an account can take one more call, its tokens aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Eligible(Rank),
+    /// Not before this moment.
+    Later(Millis, Cause),
+    /// When a call in flight ends.
+    Busy,
+    /// When somebody acts.
+    Closed(Cause),
+}
+
+/// What of an account survives a restart besides its calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Health {
+    pub(super) condition: Condition,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// Cool-downs in a row.
+    pub(super) cools: u32,
+    /// 429s in a row.
+    pub(super) backoffs: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) spec: AccountSpec,
+    pub(super) meter: Meter,
+    pub(super) health: Health,
+    /// Taken out of the configuration; kept while it has leases.
+    pub(super) removed: bool,
+    /// The pools that it is in.
+    pub(super) pools: Vec<u64>,
+    /// How it stands in those pools.
+    pub(super) standing: Standing,
+    /// When it must be looked at again.
+    pub(super) wake: Option<Millis>,
+    /// The last call that its stored totals count.
+    pub(super) dirty: bool,
+}
+
+impl Account {
+    pub(super) fn new(spec: AccountSpec) -> Self {
+        let meter = Meter { limits: spec.limits, ..Meter::default() };
+        Account {
+            spec,
+            meter,
+            health: Health::default(),
+            removed: false,
+            pools: Vec::new(),
+            standing: Standing::Closed(Cause::Condition),
+            wake: None,
+            dirty: false,
+        }
+    }
+
+    /// Takes a new specification over. New credentials, or switching it off and on, make it well.
+    pub(super) fn respecify(&mut self, spec: AccountSpec) {
+        if spec.sealed != self.spec.sealed || (spec.enabled && !self.spec.enabled) {
+            self.health = Health::default();
+            self.dirty = true;
+        }
+        self.removed = false;
+        self.meter.limits = spec.limits;
+        self.spec = spec;
+    }
+
+    /// Looks at the clock: ends what has ended, and says how the account stands.
+    pub(super) fn look(&mut self, index: usize, now: Millis, today: Day) -> Standing {
+        self.meter.roll(now, today);
+        match &mut self.health.condition {
+            Condition::Cooling { until, trial, reason } if *until <= now => {
+                let reason = std::mem::take(reason);
+                self.health.condition = if *trial { Condition::Trial { reason } } else { Condition::Ready };
+            }
+            Condition::Parked { until: Some(until), .. } if *until <= now => self.health.condition = Condition::Ready,
+            _ => {}
+        }
+        if self.removed || !self.spec.enabled {
+            return Standing::Closed(Cause::Condition);
+        }
+        let not_before = match &self.health.condition {
+            Condition::Ready => None,
+            Condition::Trial { .. } if self.meter.in_flight > 0 => return Standing::Busy,
+            Condition::Trial { .. } => None,
+            Condition::Cooling { until, .. } | Condition::Parked { until: Some(until), .. } => Some(*until),
+            Condition::Parked { until: None, .. } | Condition::NeedsLogin { .. } | Condition::Disabled { .. } => {
+                return Standing::Closed(Cause::Condition);
+            }
+        };
+        match (self.meter.gate(now, today), not_before) {
+            (Gate::Closed(limit), _) => Standing::Closed(Cause::Limit(limit)),
+            (Gate::NotBefore(at, limit), Some(until)) if at > until => Standing::Later(at, Cause::Limit(limit)),
+            (_, Some(until)) => Standing::Later(until, Cause::Condition),
+            (Gate::NotBefore(at, limit), None) => Standing::Later(at, Cause::Limit(limit)),
+            (Gate::UntilReleased(_), None) => Standing::Busy,
+            (Gate::Open, None) => Standing::Eligible(self.rank(index)),
+        }
+    }
+
+    fn rank(&self, index: usize) -> Rank {
+        let load =
+            self.meter.in_flight.saturating_mul(LOAD).checked_div(u64::from(self.spec.weight)).unwrap_or(u64::MAX);
+        let last_used = self.meter.calls.last().unwrap_or(0);
+        (Reverse(self.spec.priority), load, Reverse(self.meter.headroom()), last_used, index)
+    }
+
+    /// Learns from how a call ended (architecture §3).
+    pub(super) fn learn(&mut self, now: Millis, outcome: &Outcome, settings: &Settings, random: &mut fastrand::Rng) {
+        let before = self.health.clone();
+        let health = &mut self.health;
+        match outcome {
+            Outcome::Success { .. } => {
+                health.failures = 0;
+                health.backoffs = 0;
+                if matches!(health.condition, Condition::Ready | Condition::Trial { .. }) {
+                    health.cools = 0;
+                    health.condition = Condition::Ready;
+                }
+            }
+            Outcome::CallerError | Outcome::Cancelled { .. } | Outcome::Unused => {}
+            Outcome::RateLimited { retry_after_ms } => {
+                let pause = retry_after_ms.unwrap_or_else(|| {
+                    let full = doubled(settings.backoff_min_ms, health.backoffs, settings.backoff_max_ms);
+                    // Half of it at random, so that accounts do not come back all at once.
+                    full / 2 + random.u64(0..=full / 2)
+                });
+                health.backoffs = health.backoffs.saturating_add(1);
+                health.cool(now.saturating_add(pause), false, "rate limited by the upstream");
+            }
+            Outcome::Failure { cause } => {
+                health.failures = health.failures.saturating_add(1);
+                let on_trial = matches!(health.condition, Condition::Trial { .. });
+                if on_trial || health.failures >= settings.failures {
+                    let pause = doubled(settings.cool_min_ms, health.cools, settings.cool_max_ms);
+                    if matches!(health.condition, Condition::Ready | Condition::Trial { .. }) {
+                        health.cools = health.cools.saturating_add(1);
+                    }
+                    health.cool(now.saturating_add(pause), true, cause);
+                }
+            }
+            Outcome::InvalidCredential { cause } => {
+                health.condition = Condition::Disabled { reason: format!("invalid credential: {cause}") };
+            }
+            Outcome::NeedsLogin { cause } => health.condition = Condition::NeedsLogin { reason: cause.clone() },
+            Outcome::Parked { cause, until_ms } => {
+                health.condition = Condition::Parked { until: *until_ms, reason: cause.clone() };
+            }
+        }
+        self.dirty |= before != self.health;
+    }
+}
+
+impl Health {
+    /// Cools a well account; what is worse stays, and of two cool-downs the longer.
+    fn cool(&mut self, until: Millis, trial: bool, reason: &str) {
+        match &self.condition {
+            Condition::Ready | Condition::Trial { .. } => {}
+            Condition::Cooling { until: other, trial: false, .. } if *other < until => {}
+            _ => return,
+        }
+        self.condition = Condition::Cooling { until, trial, reason: reason.to_owned() };
+    }
+}
+
+fn doubled(first: Millis, times: u32, most: Millis) -> Millis {
+    first.saturating_mul(1_u64.checked_shl(times).unwrap_or(u64::MAX)).min(most)
+}

@@ -1,0 +1,94 @@
+//! The journal in the Durable Object's SQLite. Writes are billed by the row: one at admission, one at settlement, one
+//! when a call is forgotten; no index beside the primary keys.
+use serde::Deserialize;
+use worker::{Result, SqlStorage, SqlStorageValue};
+
+use super::journal::{CallRow, Owner, Record, Stored, TotalsRow};
+
+#[derive(Deserialize)]
+struct Body {
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    body: String,
+    expires_ms: Option<f64>,
+    settled_ms: Option<f64>,
+    tokens: Option<f64>,
+}
+
+/// Makes the tables.
+pub(super) fn create(sql: &SqlStorage) -> Result<()> {
+    sql.exec(
+        "CREATE TABLE IF NOT EXISTS call \
+         (seq INTEGER PRIMARY KEY, body TEXT, expires_ms INTEGER, settled_ms INTEGER, tokens INTEGER)",
+        None,
+    )?;
+    sql.exec("CREATE TABLE IF NOT EXISTS totals (id TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", None)?;
+    Ok(())
+}
+
+/// Everything stored.
+pub(super) fn load(sql: &SqlStorage) -> Result<Stored> {
+    let calls =
+        sql.exec("SELECT body, expires_ms, settled_ms, tokens FROM call ORDER BY seq", None)?.to_array::<Call>()?;
+    let totals = sql.exec("SELECT body FROM totals", None)?.to_array::<Body>()?;
+    let call = |row: Call| {
+        let mut call: CallRow = serde_json::from_str(&row.body).ok()?;
+        if let Some(expires) = row.expires_ms {
+            call.unconfirmed = false;
+            call.expires_ms = expires as u64;
+        }
+        call.settled_ms = row.settled_ms.map(|at| at as u64);
+        call.tokens = row.tokens.map_or(0, |tokens| tokens as u64);
+        Some(call)
+    };
+    Ok(Stored {
+        calls: calls.into_iter().filter_map(call).collect(),
+        totals: totals.into_iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect(),
+    })
+}
+
+/// Stores what happened. The object's writes of one turn are atomic.
+pub(super) fn save(sql: &SqlStorage, records: &[Record]) -> Result<()> {
+    for record in records {
+        match record {
+            Record::Call(row) => {
+                let body = serde_json::to_string(row)?;
+                sql.exec("INSERT OR REPLACE INTO call (seq, body) VALUES (?, ?)", vec![number(row.seq)?, body.into()])?;
+            }
+            Record::Renewed { seq, expires_ms } => {
+                let bindings = vec![number(*expires_ms)?, number(*seq)?];
+                sql.exec("UPDATE call SET expires_ms = ? WHERE seq = ?", bindings)?;
+            }
+            Record::Settled { seq, settled_ms, tokens } => {
+                let bindings = vec![number(*settled_ms)?, number(*tokens)?, number(*seq)?];
+                sql.exec("UPDATE call SET settled_ms = ?, tokens = ? WHERE seq = ?", bindings)?;
+            }
+            Record::Withdrawn { seq } => drop(sql.exec("DELETE FROM call WHERE seq = ?", vec![number(*seq)?])?),
+            Record::Totals(row) => {
+                let body = serde_json::to_string(row)?;
+                sql.exec(
+                    "INSERT OR REPLACE INTO totals (id, body) VALUES (?, ?)",
+                    vec![name(row).into(), body.into()],
+                )?;
+            }
+            Record::Forget { settled_before_ms } => {
+                sql.exec("DELETE FROM call WHERE settled_ms < ?", vec![number(*settled_before_ms)?])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn name(row: &TotalsRow) -> String {
+    match row.owner {
+        Owner::Account => format!("account {}", row.id),
+        Owner::Key => format!("key {}", row.id),
+    }
+}
+
+fn number(value: u64) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(i64::try_from(value).unwrap_or(i64::MAX))
+}
