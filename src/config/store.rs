@@ -41,21 +41,23 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
     let rows: Vec<Row> = sql.exec("SELECT list, id, body FROM item ORDER BY list, position", None)?.to_array()?;
     let mut document = serde_json::json!({"keys": [], "upstreams": [], "accounts": []});
     for row in rows {
-        let body: Value = serde_json::from_str(&row.body)?;
-        if let (true, Some(items)) = (row.id.as_str() != "", document.get_mut(&row.list).and_then(Value::as_array_mut))
-        {
+        let body: Value = serde_json::from_str(&row.body).map_err(|error| broken(&row.list, &error))?;
+        if let (true, Some(items)) = (!row.id.is_empty(), document.get_mut(&row.list).and_then(Value::as_array_mut)) {
             items.push(body);
         } else if let Some(fields) = document.as_object_mut() {
             fields.insert(row.list, body);
         }
     }
     // A cast from float saturates; versions stay far below 2^53.
-    Ok(Some((serde_json::from_value(document)?, version.version as u64)))
+    let document = serde_json::from_value(document).map_err(|error| broken("document", &error))?;
+    Ok(Some((document, version.version as u64)))
 }
 
 /// Stores `next` over `stored`. The object's writes of one turn are atomic.
 pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version: u64) -> Result<()> {
-    let (before, after) = (rows(stored)?, rows(next)?);
+    // Before the first version nothing is stored, not even an empty document.
+    let before = if version > 1 { rows(stored)? } else { Rows::new() };
+    let after = rows(next)?;
     for (list, id) in before.keys().filter(|name| !after.contains_key(*name)) {
         sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.as_str().into(), id.as_str().into()])?;
     }
@@ -74,6 +76,10 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
     let version = SqlStorageValue::try_from_i64(i64::try_from(version).unwrap_or(i64::MAX))?;
     sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![version])?;
     Ok(())
+}
+
+fn broken(what: &str, error: &serde_json::Error) -> worker::Error {
+    worker::Error::RustError(format!("the stored {what} cannot be read: {error}"))
 }
 
 fn rows(document: &Document) -> Result<Rows> {

@@ -210,12 +210,18 @@ fn refused(refusal: Refusal, tries: &Tries) -> ChatError {
         Reason::KeyRevoked => ErrorKind::InvalidKey,
         Reason::NoAccount | Reason::Exhausted => ErrorKind::NoAccount,
     };
-    let limited = matches!(refusal.reason, Reason::RateLimited | Reason::DailyLimit | Reason::KeyLimit);
     if let Some(last) = &tries.last {
-        let shared = limited && matches!(last.outcome, Outcome::RateLimited { .. });
-        if !shared {
-            return last.error.clone();
-        }
+        let by_upstream = matches!(last.outcome, Outcome::RateLimited { .. });
+        return match refusal.reason {
+            Reason::Exhausted if by_upstream && refusal.retry_after_ms.is_some() => {
+                let message = "All accounts for this model are rate limited by the upstream.";
+                ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(ErrorKind::RateLimited, message) }
+            }
+            Reason::RateLimited | Reason::DailyLimit | Reason::KeyLimit if by_upstream => {
+                ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(kind, refusal.detail) }
+            }
+            _ => last.error.clone(),
+        };
     }
     ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(kind, refusal.detail) }
 }

@@ -218,8 +218,10 @@ impl<C: Calendar> Ledger<C> {
             Earliest::Never if by_key => return refused(self.key_limit(now, None)),
             Earliest::Never => return refused(self.closed(now, pool)),
             Earliest::Exhausted => {
+                let later =
+                    self.pools.get(&pool).and_then(|pool| pool.later.first()).map(|(at, _)| at.saturating_sub(now));
                 let detail = "Every account that could serve this was tried.".to_owned();
-                return refused(Refusal { reason: Reason::Exhausted, retry_after_ms: None, detail });
+                return refused(Refusal { reason: Reason::Exhausted, retry_after_ms: later, detail });
             }
             Earliest::At(at, _) if at > deadline && by_key => return refused(self.key_limit(now, Some(at))),
             Earliest::At(at, cause) if at > deadline => return refused(self.limited(now, pool, at, cause)),

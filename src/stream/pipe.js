@@ -70,14 +70,18 @@ export function either(first, second) {
 export async function pump(source, sink, feed, watch, tick_ms) {
   const { writer } = sink;
   let last = Date.now();
-  let stalled = false;
+  // Why the source was cancelled, if it was.
+  let given_up;
+  const give_up = (why) => {
+    given_up = why;
+    source.cancel();
+  };
   const timer = setInterval(() => {
     const bytes = watch(Date.now() - last);
     if (bytes === null) {
-      stalled = true;
-      source.cancel();
+      give_up('stalled');
     } else if (bytes) {
-      writer.write(bytes).catch(() => {});
+      writer.write(bytes).catch(() => give_up('left'));
     }
   }, tick_ms);
   try {
@@ -86,9 +90,9 @@ export async function pump(source, sink, feed, watch, tick_ms) {
       try {
         bytes = await source.read();
       } catch {
-        return stalled ? 'stalled' : 'broken';
+        return given_up ?? 'broken';
       }
-      if (stalled) return 'stalled';
+      if (given_up) return given_up;
       if (bytes === undefined) return 'ended';
       last = Date.now();
       const parts = feed(bytes);

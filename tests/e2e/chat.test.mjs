@@ -166,7 +166,8 @@ test('each delta reaches the client before the upstream sends the next', async (
   const gate = new Gate();
   sim.next(secretOf('plain-1'), { gate });
   gate.open();
-  const sse = new Sse(await weir.openChat({ model: 'plain' }));
+  // With usage asked for, no event of the upstream's is hidden, so that the two can be counted together.
+  const sse = new Sse(await weir.openChat({ model: 'plain', stream_options: { include_usage: true } }));
   for (let count = 1; ; count += 1) {
     const event = await sse.data();
     if (event === null) break;
