@@ -89,7 +89,7 @@ pub(super) struct Account {
     pub(super) standing: Standing,
     /// When it must be looked at again.
     pub(super) wake: Option<Millis>,
-    /// The last call that its stored totals count.
+    /// Its health changed since it was stored.
     pub(super) dirty: bool,
 }
 

@@ -102,6 +102,8 @@ impl Meter {
     /// What `tpm` says to a call of `tokens`.
     pub(super) fn token_gate(&self, now: Millis, tokens: u64) -> Gate {
         let Some(limit) = self.limits.tpm else { return Gate::Open };
+        // No call is free of tokens, whatever its estimate says.
+        let tokens = tokens.max(1);
         if self.room() >= tokens {
             return Gate::Open;
         }

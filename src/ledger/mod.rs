@@ -19,6 +19,8 @@ mod settings;
 mod state;
 mod status;
 mod store;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use clock::{Calendar, Day, Millis};

@@ -1,11 +1,14 @@
 //! The ledger after a restart: totals, plus the calls that came behind them.
 use std::collections::HashMap;
 
+use super::account::Account;
 use super::clock::{Calendar, Millis};
 use super::journal::{CallRow, Owner, Stored};
 use super::meter::Meter;
-use super::state::{Lease, Ledger};
+use super::settings::{AccountSpec, KeySpec};
+use super::state::{Client, Lease, Ledger};
 use super::window::CallWindow;
+use crate::config::Limits;
 
 impl<C: Calendar> Ledger<C> {
     /// Takes up what was stored. To be called once, after the first `configure`.
@@ -33,6 +36,7 @@ impl<C: Calendar> Ledger<C> {
         let through: HashMap<(Owner, &str), u64> =
             stored.totals.iter().map(|row| ((row.owner, row.id.as_str()), row.through)).collect();
         for row in &stored.calls {
+            self.remember(row);
             self.restore_call(&through, row);
         }
         let mut settled: Vec<&CallRow> = stored.calls.iter().filter(|row| row.settled_ms.is_some()).collect();
@@ -85,16 +89,32 @@ impl<C: Calendar> Ledger<C> {
         }
     }
 
-    /// The counters of the account and of the key of a call, where both still exist.
+    /// The counters of the account and of the key of a call.
     fn meters(&mut self, row: &CallRow) -> [Option<&mut Meter>; 2] {
         let account = self.account_index.get(&row.account).copied().and_then(|index| self.accounts.get_mut(index));
         let client = self.client_index.get(&row.key).copied().and_then(|index| self.clients.get_mut(index));
-        match (account, client) {
-            (Some(account), Some(client)) => [Some(&mut account.meter), Some(&mut client.meter)],
-            (Some(account), None) if row.settled_ms.is_some() => [Some(&mut account.meter), None],
-            (None, Some(client)) if row.settled_ms.is_some() => [None, Some(&mut client.meter)],
-            // A lease without its account or key could not be settled: it is not taken up.
-            _ => [None, None],
+        [account.map(|account| &mut account.meter), client.map(|client| &mut client.meter)]
+    }
+
+    /// A call may outlive its account or its key: it still holds a place at the other, until it ends.
+    fn remember(&mut self, row: &CallRow) {
+        if !self.account_index.contains_key(&row.account) {
+            let spec = AccountSpec {
+                id: row.account.clone(),
+                upstream: String::new(),
+                limits: Limits::default(),
+                weight: 1,
+                priority: 0,
+                enabled: false,
+                sealed: String::new(),
+            };
+            self.account_index.insert(row.account.clone(), self.accounts.len());
+            self.accounts.push(Account { removed: true, ..Account::new(spec) });
+        }
+        if !self.client_index.contains_key(&row.key) {
+            let spec = KeySpec { id: row.key.clone(), limits: Limits::default(), enabled: false, expires_at_ms: None };
+            self.client_index.insert(row.key.clone(), self.clients.len());
+            self.clients.push(Client { spec, meter: Meter::default(), removed: true });
         }
     }
 }

@@ -41,7 +41,6 @@ pub(super) struct Client {
     pub(super) spec: KeySpec,
     pub(super) meter: Meter,
     pub(super) removed: bool,
-    pub(super) dirty: bool,
 }
 
 #[derive(Debug)]
@@ -152,8 +151,13 @@ impl<C: Calendar> Ledger<C> {
                 None => {
                     self.client_index.insert(spec.id.clone(), self.clients.len());
                     let meter = Meter { limits: spec.limits, ..Meter::default() };
-                    self.clients.push(Client { spec, meter, removed: false, dirty: false });
+                    self.clients.push(Client { spec, meter, removed: false });
                 }
+            }
+        }
+        for index in 0..self.accounts.len() {
+            if self.accounts.get(index).is_some_and(|account| account.dirty) {
+                self.store_totals(Owner::Account, index);
             }
         }
         self.rebuild_pools(now);
@@ -420,7 +424,6 @@ impl<C: Calendar> Ledger<C> {
             }
             Owner::Key => {
                 let Some(client) = self.clients.get_mut(index) else { return };
-                client.dirty = false;
                 (&client.spec.id, &client.meter, String::new())
             }
         };
@@ -459,6 +462,7 @@ impl<C: Calendar> Ledger<C> {
             key_reserved: client.meter.reservation(request.tokens),
             unconfirmed,
         };
+        account.meter.roll(now, self.today);
         account.meter.admit(now, lease.reserved);
         client.meter.admit(now, lease.key_reserved);
         self.dirty.insert((Owner::Account, index));

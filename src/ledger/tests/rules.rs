@@ -1,0 +1,172 @@
+//! The rules of architecture §3, one by one.
+use super::*;
+
+fn ledger(limits: Limits, accounts: usize) -> Ledger<Utc> {
+    let account = |index: usize| AccountSpec {
+        id: format!("a{index}"),
+        upstream: "u".into(),
+        limits,
+        weight: 1,
+        priority: 0,
+        enabled: true,
+        sealed: String::new(),
+    };
+    let key = |id: &str| KeySpec { id: id.into(), limits: Limits::default(), enabled: true, expires_at_ms: None };
+    let mut ledger = Ledger::new(Utc, 1);
+    ledger.configure(
+        START,
+        LedgerView {
+            version: 1,
+            settings: Settings::default(),
+            accounts: (0..accounts).map(account).collect(),
+            keys: vec![key("k"), key("l")],
+        },
+    );
+    ledger
+}
+
+fn ask(ticket: &str, key: &str) -> AdmitRequest {
+    AdmitRequest { ticket: ticket.into(), key: key.into(), upstreams: vec!["u".into()], ..AdmitRequest::default() }
+}
+
+fn grant(ledger: &mut Ledger<Utc>, now: Millis) -> Grant {
+    match ledger.admit(now, &ask("t", "k")) {
+        Admission::Granted(grant) => grant,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn state(ledger: &mut Ledger<Utc>, now: Millis) -> (String, Option<Millis>) {
+    let account = ledger.status(now).accounts.remove(0);
+    (account.state, account.until_ms)
+}
+
+fn fail(ledger: &mut Ledger<Utc>, now: Millis) {
+    let grant = grant(ledger, now);
+    assert!(ledger.settle(now, &grant.lease, &Outcome::Failure { cause: "boom".into() }));
+}
+
+#[test]
+fn three_failures_cool_ten_seconds_doubling_and_one_call_is_the_trial() {
+    let mut ledger = ledger(Limits::default(), 1);
+    let mut now = START;
+    for _ in 0..3 {
+        assert_eq!(state(&mut ledger, now).0, "ready");
+        fail(&mut ledger, now);
+    }
+    for pause in [10_000, 20_000, 40_000] {
+        assert_eq!(state(&mut ledger, now), ("cooling".into(), Some(now + pause)));
+        now += pause;
+        let trial = grant(&mut ledger, now);
+        assert_eq!(ledger.admit(now, &ask("second", "k")), Admission::Waiting, "one call is the trial");
+        ledger.cancel(now, "second");
+        ledger.settle(now, &trial.lease, &Outcome::Failure { cause: "boom".into() });
+    }
+    now += 80_000;
+    let trial = grant(&mut ledger, now);
+    ledger.settle(now, &trial.lease, &Outcome::Success { usage: None });
+    assert_eq!(state(&mut ledger, now).0, "ready");
+    fail(&mut ledger, now);
+    assert_eq!(state(&mut ledger, now).0, "ready", "a success starts the count anew");
+}
+
+#[test]
+fn a_429_cools_for_its_retry_after_or_backs_off() {
+    let mut ledger = ledger(Limits::default(), 1);
+    let first = grant(&mut ledger, START);
+    ledger.settle(START, &first.lease, &Outcome::RateLimited { retry_after_ms: Some(7_000) });
+    assert_eq!(state(&mut ledger, START), ("cooling".into(), Some(START + 7_000)));
+    let mut now = START + 7_000;
+    for longest in [2_000, 4_000, 8_000] {
+        let next = grant(&mut ledger, now);
+        ledger.settle(now, &next.lease, &Outcome::RateLimited { retry_after_ms: None });
+        let until = state(&mut ledger, now).1.unwrap();
+        assert!((now + longest / 2..=now + longest).contains(&until), "{longest}");
+        now = until;
+    }
+}
+
+#[test]
+fn a_callers_error_and_a_caller_who_leaves_say_nothing_of_the_account() {
+    let mut ledger = ledger(Limits::default(), 1);
+    for outcome in [Outcome::CallerError, Outcome::Cancelled { usage: None }, Outcome::Unused] {
+        for _ in 0..5 {
+            let grant = grant(&mut ledger, START);
+            ledger.settle(START, &grant.lease, &outcome);
+        }
+        assert_eq!(state(&mut ledger, START).0, "ready");
+    }
+    assert_eq!(ledger.status(START).accounts[0].usage.rpm, 10, "unused calls are not counted");
+}
+
+#[test]
+fn a_bad_credential_waits_for_a_new_one() {
+    let mut ledger = ledger(Limits::default(), 1);
+    let lease = grant(&mut ledger, START).lease;
+    ledger.settle(START, &lease, &Outcome::InvalidCredential { cause: "401".into() });
+    assert_eq!(state(&mut ledger, START), ("disabled".into(), None));
+    let refused = ledger.admit(START, &ask("t", "k"));
+    assert!(
+        matches!(&refused, Admission::Refused(refusal) if refusal.reason == Reason::NoAccount && refusal.detail.contains("invalid credential"))
+    );
+    let spec = AccountSpec { sealed: "new".into(), ..ledger.accounts[0].spec.clone() };
+    let keys = vec![ledger.clients[0].spec.clone()];
+    ledger.configure(START, LedgerView { version: 2, accounts: vec![spec], keys, ..LedgerView::default() });
+    assert_eq!(state(&mut ledger, START).0, "ready");
+}
+
+#[test]
+fn who_waits_is_served_in_turn_and_fairly_between_keys() {
+    let mut ledger = ledger(Limits { concurrency: Some(1), ..Limits::default() }, 1);
+    let mut holder = grant(&mut ledger, START).lease;
+    for ticket in ["k1", "k2", "k3"] {
+        assert_eq!(ledger.admit(START, &ask(ticket, "k")), Admission::Waiting);
+    }
+    assert_eq!(ledger.admit(START + 1, &ask("l1", "l")), Admission::Waiting);
+    let mut order = Vec::new();
+    for step in 2..6 {
+        ledger.settle(START + step, &holder, &Outcome::CallerError);
+        let [woken] = ledger.wake(START + step).try_into().unwrap();
+        holder = woken.result.unwrap().lease;
+        assert!(ledger.renew(START + step, &holder));
+        order.push(woken.ticket);
+    }
+    assert_eq!(order, ["k1", "l1", "k2", "k3"]);
+}
+
+#[test]
+fn a_grant_that_nobody_confirms_passes_on_and_is_not_counted() {
+    let mut ledger = ledger(Limits { concurrency: Some(1), ..Limits::default() }, 1);
+    let holder = grant(&mut ledger, START).lease;
+    for ticket in ["gone", "there"] {
+        assert_eq!(ledger.admit(START, &ask(ticket, "k")), Admission::Waiting);
+    }
+    ledger.settle(START, &holder, &Outcome::CallerError);
+    assert_eq!(ledger.wake(START)[0].ticket, "gone");
+    assert!(ledger.wake(START + 4_999).is_empty());
+    assert_eq!(ledger.next_alarm(), Some(START + 5_000));
+    assert_eq!(ledger.wake(START + 5_000)[0].ticket, "there");
+    assert_eq!(ledger.status(START + 5_000).accounts[0].usage.rpm, 2);
+}
+
+#[test]
+fn a_lease_ends_after_two_minutes_unless_renewed() {
+    let mut ledger = ledger(Limits { concurrency: Some(1), ..Limits::default() }, 1);
+    let lease = grant(&mut ledger, START).lease;
+    assert!(ledger.renew(START + 100_000, &lease));
+    assert_eq!(ledger.status(START + 219_999).accounts[0].in_flight, 1);
+    assert_eq!(ledger.status(START + 220_000).accounts[0].in_flight, 0);
+    assert!(!ledger.renew(START + 220_000, &lease));
+    assert!(!ledger.settle(START + 220_000, &lease, &Outcome::CallerError));
+}
+
+#[test]
+fn a_key_that_is_revoked_while_it_waits_is_told_so() {
+    let mut ledger = ledger(Limits { concurrency: Some(1), ..Limits::default() }, 1);
+    grant(&mut ledger, START);
+    assert_eq!(ledger.admit(START, &ask("t", "l")), Admission::Waiting);
+    let (accounts, keys) = (vec![ledger.accounts[0].spec.clone()], vec![ledger.clients[0].spec.clone()]);
+    ledger.configure(START, LedgerView { version: 2, accounts, keys, ..LedgerView::default() });
+    let [woken] = ledger.wake(START).try_into().unwrap();
+    assert_eq!(woken.result.unwrap_err().reason, Reason::KeyRevoked);
+}
