@@ -18,29 +18,6 @@ const ROUNDS = 3;
 const SIZES = [10, 1_000, 10_000];
 const NO_PROC = 'the CPU time of workerd is read from /proc, which this system does not have';
 
-const parts = { streaming: ['gateways', streaming], plain: ['gateways', plain], ledger: [null, ledger], size: [null, size] };
-
-await main(async () => {
-  const named = process.argv.slice(2);
-  const unknown = named.find((name) => !parts[name]);
-  if (unknown) throw new Failure(`there is no part "${unknown}"; there are: ${Object.keys(parts).join(', ')}`);
-  const wanted = named.length > 0 ? named : Object.keys(parts);
-  await build();
-  const rows = [];
-  const sides = wanted.some((name) => parts[name][0] === 'gateways') ? await startSides() : null;
-  try {
-    for (const name of wanted) {
-      say(`measuring: ${name}`);
-      if (parts[name][0] !== null) rows.push(...(await parts[name][1](sides)));
-    }
-  } finally {
-    await sides?.stop();
-  }
-  // On their own: nothing else of ours runs.
-  for (const name of wanted) if (parts[name][0] === null) rows.push(...(await parts[name][1]()));
-  print(rows);
-});
-
 // ------------------------------------------------------------------------------------------------ the sides
 
 /** The same upstream behind Weir, behind a bare Worker, and without either. */
@@ -130,7 +107,7 @@ async function streaming({ weir, bare }) {
     const sides = { weir: figure(perEvent, 'µs'), other: figure(barePerEvent, 'µs') };
     rows.push(row(names[0], { ...sides, value: perEvent / barePerEvent, target: { most: 6 }, note }));
 
-    const bulk = await inTurns([weir, bare], { kind: 'bulk', megabytes: 32, times: 3 });
+    const bulk = await inTurns([weir, bare], { kind: 'bulk', megabytes: 64, times: 3 });
     const [perMb, barePerMb] = bulk.map((results) => cost(results, 'bytes') * 2 ** 20 * 1e3);
     const speeds = bulk.map((results) => figure(median(results.map(({ bytes, seconds }) => bytes / seconds / 2 ** 20)), 'MB/s'));
     const bulkSides = { weir: figure(perMb, 'ms'), other: figure(barePerMb, 'ms') };
@@ -208,16 +185,15 @@ async function throughObject() {
     return response.json();
   };
   try {
-    for (const accounts of SIZES) {
-      await ask(`/configure?accounts=${accounts}`);
-      await ask(`/calls?accounts=${accounts}&count=500&parallel=16`);
-    }
+    const measure = async (accounts, count) => {
+      await ask(`/configure?accounts=${accounts}`); // again each time: an object that idles for ten seconds is evicted
+      const { ms } = await ask(`/calls?accounts=${accounts}&count=${count}&parallel=16`);
+      return (count / ms) * 1000;
+    };
+    for (const accounts of SIZES) await measure(accounts, 500);
     const rates = SIZES.map(() => []);
     for (let round = 0; round < 5; round += 1) {
-      for (const [index, accounts] of SIZES.entries()) {
-        const { count, ms } = await ask(`/calls?accounts=${accounts}&count=1000&parallel=16`);
-        rates[index].push((count / ms) * 1000);
-      }
+      for (const [index, accounts] of SIZES.entries()) rates[index].push(await measure(accounts, 1_000));
     }
     return rates.map(median);
   } finally {
@@ -253,3 +229,28 @@ async function size() {
   rows.push(row('start, added at the median', { weir: figure(weir, 'ms'), other: figure(bare, 'ms'), value: weir - bare, unit: 'ms', note }));
   return rows;
 }
+
+// ------------------------------------------------------------------------------------------------ all of it
+
+const parts = { streaming: ['gateways', streaming], plain: ['gateways', plain], ledger: [null, ledger], size: [null, size] };
+
+await main(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.find((name) => !parts[name]);
+  if (unknown) throw new Failure(`there is no part "${unknown}"; there are: ${Object.keys(parts).join(', ')}`);
+  const wanted = named.length > 0 ? named : Object.keys(parts);
+  await build();
+  const rows = [];
+  const sides = wanted.some((name) => parts[name][0] === 'gateways') ? await startSides() : null;
+  try {
+    for (const name of wanted) {
+      say(`measuring: ${name}`);
+      if (parts[name][0] !== null) rows.push(...(await parts[name][1](sides)));
+    }
+  } finally {
+    await sides?.stop();
+  }
+  // On their own: nothing else of ours runs.
+  for (const name of wanted) if (parts[name][0] === null) rows.push(...(await parts[name][1]()));
+  print(rows);
+});

@@ -5,8 +5,8 @@
 //   { bulk_mb }           a stream of so many megabytes in pieces of 64 KiB, as fast as the reader takes them
 //
 // Prints its address.
-import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 
 const PIECE = 64 * 1024;
 
@@ -43,7 +43,7 @@ function stream(response, model, { events, every_ms }) {
     if (response.destroyed) return;
     response.write(text);
     sent += 1;
-    if (sent === events) finish(response, model);
+    if (sent === events) response.end(end(model));
     else if (every_ms > 0) setTimeout(send, Math.max(0, began + sent * every_ms - performance.now()));
     else setImmediate(send);
   };
@@ -55,10 +55,11 @@ async function bulk(response, model, bytes) {
   begin(response);
   const text = event(model, { content: 'word ' });
   const piece = Buffer.from(text.repeat(Math.floor(PIECE / text.length)));
-  for (let sent = 0; sent < bytes && !response.destroyed; sent += piece.length) {
-    if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
-  }
-  finish(response, model);
+  const pieces = function* () {
+    for (let sent = 0; sent < bytes; sent += piece.length) yield piece;
+    yield end(model);
+  };
+  await pipeline(pieces, response).catch(() => {}); // the reader may leave
 }
 
 function begin(response) {
@@ -66,9 +67,7 @@ function begin(response) {
   response.socket.setNoDelay(true);
 }
 
-function finish(response, model) {
-  response.end(`${event(model, {}, 'stop')}data: [DONE]\n\n`);
-}
+const end = (model) => `${event(model, {}, 'stop')}data: [DONE]\n\n`;
 
 /** About 110 bytes. */
 function event(model, delta, finish_reason = null) {

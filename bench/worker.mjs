@@ -1,13 +1,19 @@
 // Starts a Worker in workerd on a direct socket (wrangler's proxy would cost more than what is measured).
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import { root } from '../scripts/run.mjs';
 
+const MEMORY = '/dev/shm';
+
+/** Where the Durable Objects store: in memory where there is such a place. Workerd stops for each `fsync`, milliseconds on
+ *  a disk, so that nothing but the disk would be measured; Cloudflare stores otherwise. */
+export const storage = process.env.WEIR_BENCH_STORAGE ?? (existsSync(MEMORY) ? MEMORY : tmpdir());
+
 /** The file `entry` with the built Worker's modules beside it. `pid` is workerd's, null where it cannot be told. */
 export async function startWorker(entry, { bindings = {}, objects = true } = {}) {
-  const persist = mkdtempSync(join(tmpdir(), 'weir-bench-'));
+  const persist = mkdtempSync(join(storage, 'weir-bench-'));
   const settings = wranglerSettings();
   const others = processes();
   const mf = new Miniflare({
