@@ -1,0 +1,33 @@
+// Calls the ledger's Durable Object in a loop, so that nothing but the object is measured.
+//
+//   POST /configure?accounts=N     a ledger of N accounts
+//   POST /calls?accounts=N&count=M admits and settles M calls on it, `parallel` at a time
+export { Ledger, Registry } from '../src/entry.js';
+
+const limits = { concurrency: 64, rpm: 10_000_000, rpd: 100_000_000 };
+
+export default {
+  async fetch(request, env) {
+    const { pathname, searchParams } = new URL(request.url);
+    const number = (name) => Number(searchParams.get(name));
+    const ledger = env.LEDGER.getByName(`accounts-${number('accounts')}`);
+    if (pathname === '/configure') {
+      const account = (_, index) => ({ id: `account-${index}`, upstream: 'pool', limits, sealed: 'sealed' });
+      const accounts = Array.from({ length: number('accounts') }, account);
+      return new Response(await ledger.configure(JSON.stringify({ version: 1, accounts, keys: [{ id: 'key' }] })));
+    }
+    let left = number('count');
+    const caller = async () => {
+      while (left-- > 0) {
+        const asked = { version: 1, ticket: crypto.randomUUID(), key: 'key', upstreams: ['pool'] };
+        const reply = JSON.parse(await ledger.admit(JSON.stringify(asked)));
+        if (reply.is !== 'granted') throw new Error(`not granted: ${JSON.stringify(reply)}`);
+        const outcome = { is: 'success', usage: { prompt: 10, completion: 20 } };
+        await ledger.settle(JSON.stringify({ lease: reply.lease, outcome }));
+      }
+    };
+    const began = Date.now();
+    await Promise.all(Array.from({ length: number('parallel') }, caller));
+    return Response.json({ count: number('count'), ms: Date.now() - began });
+  },
+};
