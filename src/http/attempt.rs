@@ -17,6 +17,8 @@ use crate::upstream::openai::{answer, fetch, request};
 
 /// How the OpenAI dialect keeps a connection alive: a comment (T7).
 const PING: &[u8] = b": keep-alive\n\n";
+/// Below this many bytes one write of a copy is cheaper than two writes.
+const JOINED_MAX: usize = 4 * 1024;
 /// The most of an error's body that is read.
 const ERROR_BODY_MAX: usize = 64 * 1024;
 
@@ -216,14 +218,20 @@ impl Try<'_> {
             let (meter, tail) = (meter.clone(), tail.clone());
             move |chunk: &[u8]| {
                 let mut meter = meter.borrow_mut();
-                let fed = meter.feed(chunk);
+                let mut fed = meter.feed(chunk);
                 if *meter.state() != State::Running {
                     let mut last = fed.lead;
                     last.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
                     *tail.borrow_mut() = last;
                     return Feed::Stop;
                 }
-                if fed.rest == (0..chunk.len()) { Feed::Same } else { Feed::Changed(fed.lead, fed.rest) }
+                if fed.rest == (0..chunk.len()) {
+                    return Feed::Same;
+                }
+                if fed.rest.len() < JOINED_MAX {
+                    fed.lead.extend_from_slice(chunk.get(std::mem::take(&mut fed.rest)).unwrap_or_default());
+                }
+                Feed::Changed(fed.lead, fed.rest)
             }
         };
         let (ping_ms, stall_ms) = (self.settings.ping_ms, self.settings.deadlines.stall_ms);

@@ -37,7 +37,7 @@ export class Sse {
   async data() {
     for (;;) {
       const event = await this.next();
-      if (event === null || !('comment' in event)) return event;
+      if (event === null || 'data' in event || 'cut' in event) return event;
     }
   }
 

@@ -144,7 +144,8 @@ impl Meter {
         if self.state != State::Running {
             return fed;
         }
-        let mut at = 0;
+        let mut at = self.plain_prefix(chunk);
+        fed.rest = 0..at;
         while self.state == State::Running {
             let Some(tail) = chunk.get(at..) else { break };
             let Some(length) = memchr(b'\n', tail) else {
@@ -171,6 +172,33 @@ impl Meter {
             self.end(&mut fed, chunk);
         }
         fed
+    }
+
+    /// How much of a read is whole lines of a stream under way that need no look one by one: a burst is one search for
+    /// each key, not one for each line.
+    fn plain_prefix(&mut self, chunk: &[u8]) -> usize {
+        let Some(last) = memchr::memrchr(b'\n', chunk) else { return 0 };
+        let lines = chunk.get(..=last).unwrap_or_default();
+        let Finders { finish, usage, error, model } = &self.finders;
+        let every = |key: &Finder, value: &[u8]| {
+            let follows = |at: usize| {
+                lines.get(at..).and_then(|from| value_of(key, from)).is_some_and(|from| from.starts_with(value))
+            };
+            key.find_iter(lines).all(follows)
+        };
+        let is_plain = self.started
+            && self.carry.is_empty()
+            && !self.drop_blank
+            && error.find(lines).is_none()
+            && usage.find(lines).is_none()
+            && every(finish, b"null")
+            && every(model, self.asked_model.as_bytes())
+            && lines.split_inclusive(|byte| *byte == b'\n').all(is_ordinary);
+        if !is_plain {
+            return 0;
+        }
+        self.between_events = lines == b"\n" || lines.ends_with(b"\n\n");
+        lines.len()
     }
 
     /// Ends the stream at the upstream's clean end. A stream whose choices have all finished is whole without `[DONE]`.
@@ -308,6 +336,11 @@ impl Fed {
     fn flush(&mut self, chunk: &[u8]) {
         self.lead.extend_from_slice(chunk.get(std::mem::take(&mut self.rest)).unwrap_or_default());
     }
+}
+
+/// A blank line, or a chunk of an answer that is JSON by its looks.
+fn is_ordinary(line: &[u8]) -> bool {
+    line == b"\n" || (line.starts_with(b"data: {") && line.ends_with(b"}\n"))
 }
 
 /// What follows `"key":`. A key cannot be met inside a JSON string, where its quotes are escaped.

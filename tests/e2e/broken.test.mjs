@@ -1,0 +1,166 @@
+// An upstream at its worst: half answers, foreign lines, redirects. Nothing of it passes for a good answer.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import OpenAI from 'openai';
+import { Gate, startSimulator } from '../simulators/openai.mjs';
+import { Sse, readStream } from './client.mjs';
+import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
+
+let sim, thief, weir;
+const first = secretOf('pair-1');
+
+before(async () => {
+  sim = await startSimulator();
+  thief = await startSimulator();
+  const pair = { accounts: [{ priority: 1 }, {}] };
+  const settings = { ping_ms: 100, hold_headers_ms: 2_000, deadlines: { connect_ms: 600, first_token_ms: 900, stall_ms: 2_000 } };
+  weir = await start({ config: pools(sim, { pair, pages: pair }, { settings }) });
+});
+beforeEach(async () => {
+  sim.reset();
+  for (const enabled of [false, true]) await weir.manage('PATCH', '/admin/accounts/pair-1', { enabled });
+});
+after(async () => {
+  await weir?.stop();
+  await Promise.all([sim?.close(), thief?.close()]);
+});
+
+const settled = (id = 'pair-1') => eventually(async () => assert.equal((await weir.account(id)).in_flight, 0));
+
+for (const behaviour of ['cut', { is: 'cut', reset: true }, 'truncate', 'garbage']) {
+  test(`a plain answer that is broken (${JSON.stringify(behaviour)}) is tried elsewhere`, async () => {
+    sim.next(first, behaviour);
+    const answer = await weir.chat({ model: 'pair' });
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers.get('x-weir-attempts'), '2');
+    assert.equal(answer.json.choices[0].finish_reason, 'stop');
+    await settled();
+  });
+}
+
+for (const [name, behaviour] of Object.entries({
+  'cut after its headers': { is: 'cut', after: 0 },
+  'ended after its headers': { is: 'truncate', after: 0 },
+  'silent after its headers': { is: 'stall', after: 0 },
+  'silent altogether': 'silent',
+  'garbage from the start': { is: 'garbage', after: 0 },
+})) {
+  test(`a stream that is ${name} is tried elsewhere`, async () => {
+    sim.next(first, behaviour);
+    const response = await weir.openChat({ model: 'pair' });
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('x-weir-attempts'), '2');
+    const stream = await readStream(response);
+    assert.ok(stream.done && stream.errors.length === 0);
+    await sim.until(() => sim.open === 0);
+    await settled();
+  });
+}
+
+test('a failed try leaves no word of its own in the stream', async () => {
+  sim.next(first, { is: 'event_error', status: 503 });
+  const stream = await readStream(await weir.openChat({ model: 'pair' }));
+  assert.deepEqual(stream.errors, []);
+  assert.equal(new Set(stream.chunks.map(({ id }) => id)).size, 1);
+});
+
+test('one of two choices finished is not the end', async () => {
+  sim.next(first, async (call) => {
+    await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null},{"index":1,"delta":{"content":"b"},"finish_reason":null}]}');
+    await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}');
+    call.end();
+  });
+  const stream = await readStream(await weir.openChat({ model: 'pair', n: 2 }));
+  assert.ok(!stream.done && stream.lastIsError);
+  await settled();
+});
+
+test('JSON that only looks whole raises in the client', async () => {
+  sim.next(first, async (call) => {
+    await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}');
+    await call.data('{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"a"b"},"finish_reason":null}]}');
+    await call.data('[DONE]');
+    call.end();
+  });
+  const client = new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${weir.url}/v1`, maxRetries: 0 });
+  const stream = await client.chat.completions.create({ model: 'pair', stream: true, messages: [{ role: 'user', content: 'x' }] });
+  await assert.rejects(async () => {
+    for await (const chunk of stream) assert.ok(chunk.id);
+  });
+  await settled();
+});
+
+test('id: and retry: lines, which kill Python\'s decoder, are left out', async () => {
+  sim.next(first, async (call) => {
+    call.streamHead();
+    await call.write('retry: 3000\n\nid: 1\nevent: message\ndata: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n: note\n\nid: 2\ndata: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n');
+    call.end();
+  });
+  const sse = new Sse(await weir.openChat({ model: 'pair' }));
+  await sse.rest();
+  assert.doesNotMatch(sse.text, /^(id|retry):/m);
+  assert.match(sse.text, /"content":"a"/);
+  assert.match(sse.text, /data: \[DONE\]\n\n$/);
+});
+
+test('a keep-alive never falls into the middle of an event', async () => {
+  const gate = new Gate();
+  const event = '{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"long"},"finish_reason":null}]}';
+  sim.next(first, async (call) => {
+    await call.data(event);
+    await call.write(`data: ${event.slice(0, 60)}`);
+    await call.orGone(gate.wait());
+    await call.write(`${event.slice(60)}\n`);
+    await call.orGone(gate.wait());
+    await call.write('\n');
+    await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}');
+    await call.data('[DONE]');
+    call.end();
+  });
+  const sse = new Sse(await weir.openChat({ model: 'pair' }));
+  assert.ok((await sse.data()).data);
+  assert.ok('comment' in (await sse.next()), 'a comment comes while half an event is held');
+  gate.open();
+  assert.equal(JSON.parse((await sse.data()).data).choices[0].delta.content, 'long');
+  gate.open();
+  const rest = await sse.rest();
+  assert.equal(rest.at(-1).data, '[DONE]');
+  for (const { data } of rest.filter(({ data }) => data !== '[DONE]')) assert.ok(JSON.parse(data), 'each event is whole');
+});
+
+test('a redirect is not followed: the credential stays here', async () => {
+  for (const status of [301, 302, 307, 308]) {
+    sim.next(first, { is: 'redirect', status, location: `${thief.url}/chat/completions` });
+    assert.equal((await weir.chat({ model: 'pair' })).status, 200);
+    await weir.manage('PATCH', '/admin/accounts/pair-1', { enabled: false });
+    await weir.manage('PATCH', '/admin/accounts/pair-1', { enabled: true });
+  }
+  assert.equal(thief.requests.length, 0);
+});
+
+test('pages for people never reach a client', async () => {
+  sim.onModel('pages', 'html');
+  for (const stream of [false, true]) {
+    const answer = await weir.chat({ model: 'pages', stream });
+    assert.equal(answer.status, 502, answer.text);
+    assert.deepEqual(Object.keys(answer.json.error).sort(), ['code', 'message', 'param', 'type']);
+    assert.doesNotMatch(answer.text, /<html|cloudfront/);
+  }
+});
+
+test('a stall is an error event in good time, and the upstream call ends', async () => {
+  sim.next(first, { is: 'stall', after: 3 });
+  const stream = await readStream(await weir.openChat({ model: 'pair' }));
+  assert.ok(stream.lastIsError);
+  assert.equal(stream.errors[0].code, 'upstream_timeout');
+  await sim.until(() => sim.open === 0);
+  await settled();
+});
+
+test('an upstream\'s error in mid-stream is told without its credential', async () => {
+  sim.next(first, { is: 'event_error', after: 2, message: `your key ${first} was revoked` });
+  const sse = new Sse(await weir.openChat({ model: 'pair' }));
+  const { error } = JSON.parse((await sse.rest()).at(-1).data);
+  assert.ok(error.message.length > 0);
+  assert.ok(!sse.text.includes(first));
+});

@@ -1,0 +1,108 @@
+// Callers who leave: at every moment of a call, politely and rudely, its lease ends and its upstream call is aborted.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { Gate, startSimulator } from '../simulators/openai.mjs';
+import { Raw } from './client.mjs';
+import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
+
+let sim, weir;
+before(async () => {
+  sim = await startSimulator();
+  const cases = { left: { accounts: [{}] }, single: { limits: { concurrency: 1 } } };
+  weir = await start({ config: pools(sim, cases, { settings: { ping_ms: 200, hold_headers_ms: 300, queue: { max_waiting: 500, max_wait_ms: 20_000 } } }) });
+});
+beforeEach(() => sim.reset());
+after(async () => {
+  await weir?.stop();
+  await sim?.close();
+});
+
+const call = (model, more) =>
+  new Raw(weir.url, {
+    path: '/v1/chat/completions',
+    headers: { authorization: `Bearer ${CLIENT_KEY}` },
+    body: { model, stream: true, messages: [{ role: 'user', content: 'hi' }], ...more },
+  });
+
+async function idle(within) {
+  await eventually(async () => {
+    const { accounts, queue_size, keys } = await weir.status();
+    assert.deepEqual(accounts.map(({ in_flight }) => in_flight), accounts.map(() => 0));
+    assert.deepEqual([queue_size, ...keys.map(({ in_flight }) => in_flight)], [0, 0]);
+  }, { within });
+  assert.equal(sim.open, 0, 'the upstream has no call left either');
+}
+
+for (const leave of ['fin', 'rst']) {
+  test(`a caller who leaves a flowing stream by ${leave} aborts the upstream call`, async () => {
+    const gate = new Gate();
+    gate.open(3);
+    sim.next('*', { gate, text: Array(1_000).fill('word ') });
+    const raw = call('left');
+    await raw.until(/data: [^]*data: /);
+    raw[leave]();
+    gate.open(2_000);
+    await sim.until(() => sim.aborts === 1);
+    assert.ok(sim.last.events < 1_000, 'it did not run to its end');
+    await idle();
+  });
+
+  test(`a caller who leaves a silent stream by ${leave} is noticed`, async () => {
+    sim.next('*', { is: 'stall', after: 2 });
+    const raw = call('left');
+    await raw.until(/data: [^]*data: /);
+    raw[leave]();
+    await sim.until(() => sim.aborts === 1);
+    await idle();
+  });
+
+  test(`a caller who leaves before the headers by ${leave} is noticed`, async () => {
+    sim.next('*', 'silent');
+    const raw = call('left');
+    await sim.until(() => sim.open === 1);
+    raw[leave]();
+    await sim.until(() => sim.aborts === 1);
+    await idle();
+  });
+}
+
+test('a caller of a plain answer who resets is noticed before the answer', async () => {
+  sim.next('*', 'silent');
+  const raw = call('left', { stream: false });
+  await sim.until(() => sim.open === 1);
+  raw.rst();
+  await sim.until(() => sim.aborts === 1);
+  await idle();
+});
+
+test('a caller who leaves the queue gives up its place, and the next is served', async () => {
+  const gate = new Gate();
+  sim.next(secretOf('single-1'), { is: 'slow', gate });
+  const first = weir.chat({ model: 'single' });
+  await sim.until(() => sim.open === 1);
+  const second = call('single');
+  await eventually(async () => assert.equal((await weir.status()).queue_size, 1));
+  const third = weir.chat({ model: 'single' });
+  await eventually(async () => assert.equal((await weir.status()).queue_size, 2));
+  second.rst();
+  await eventually(async () => assert.equal((await weir.status()).queue_size, 1));
+  gate.open();
+  assert.deepEqual([(await first).status, (await third).status], [200, 200]);
+  assert.equal(sim.requests.length, 2, 'nothing was asked for the one who left');
+  await idle();
+});
+
+// The headers of these answers are made just as their callers reset: such a response is neither read nor cancelled, and
+// whoever writes into it waits for ever. Each of these once kept its lease for two minutes.
+test('200 callers who reset while their headers are due leave nothing behind', async () => {
+  sim.onModel('left', 'silent');
+  for (let round = 0; round < 2; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, async (_, at) => {
+      const raw = call('left');
+      await new Promise((connected) => raw.socket.once('connect', connected));
+      await new Promise((moment) => setTimeout(moment, at)); // spread over the time that the Worker needs to begin
+      raw.rst();
+    }));
+  }
+  await idle(15_000);
+});
