@@ -14,7 +14,7 @@ import { build } from '../scripts/build.mjs';
 import { figure, median, print, row, skipped, sum } from './table.mjs';
 
 const KEY = 'sk-weir-bench-client';
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SIZES = [10, 1_000, 10_000];
 const NO_PROC = 'the CPU time of workerd is read from /proc, which this system does not have';
 
@@ -193,7 +193,7 @@ async function throughObject() {
     for (const accounts of SIZES) await measure(accounts, 500);
     const rates = SIZES.map(() => []);
     for (let round = 0; round < 5; round += 1) {
-      for (const [index, accounts] of SIZES.entries()) rates[index].push(await measure(accounts, 1_000));
+      for (const [index, accounts] of SIZES.entries()) rates[index].push(await measure(accounts, 3_000));
     }
     return rates.map(median);
   } finally {

@@ -1,6 +1,6 @@
 //! How many calls a second the pure ledger admits and settles, by the number of accounts: one JSON line per size.
 //!
-//! `cargo run --release --example ledger_bench [STEPS]`; `npm run bench` reads its output.
+//! `cargo run --release --example ledger_bench [STEPS [ACCOUNTS]]`; `npm run bench` reads its output.
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Instant;
@@ -25,15 +25,17 @@ impl Calendar for Utc {
 }
 
 fn main() {
-    let steps = std::env::args().nth(1).and_then(|steps| steps.parse().ok()).unwrap_or(200_000);
-    let mut rates = vec![Vec::new(); SIZES.len()];
+    let argument = |index| std::env::args().nth(index).and_then(|text| text.parse::<usize>().ok());
+    let steps = argument(1).unwrap_or(200_000);
+    let sizes = argument(2).map_or_else(|| SIZES.to_vec(), |size| vec![size]);
+    let mut rates = vec![Vec::new(); sizes.len()];
     // The sizes take turns, so that noise hits all of them.
     for _ in 0..ROUNDS {
-        for (size, rates) in SIZES.iter().zip(&mut rates) {
+        for (size, rates) in sizes.iter().zip(&mut rates) {
             rates.push(rate(*size, steps));
         }
     }
-    for (size, rates) in SIZES.iter().zip(&mut rates) {
+    for (size, rates) in sizes.iter().zip(&mut rates) {
         rates.sort_by(f64::total_cmp);
         let median = rates.get(ROUNDS / 2).copied().unwrap_or_default();
         println!("{{\"accounts\":{size},\"steps\":{steps},\"per_second\":{median:.0}}}");
