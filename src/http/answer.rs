@@ -31,13 +31,14 @@ pub(super) enum Head {
 pub(super) struct Answer {
     head: Option<oneshot::Sender<Head>>,
     sink: Option<Sink>,
+    left: web_sys::AbortSignal,
 }
 
 impl Answer {
     /// An answer, and where its head arrives.
-    pub(super) fn new() -> (Answer, oneshot::Receiver<Head>) {
+    pub(super) fn new(left: web_sys::AbortSignal) -> (Answer, oneshot::Receiver<Head>) {
         let (sender, receiver) = oneshot::channel();
-        (Answer { head: Some(sender), sink: None }, receiver)
+        (Answer { head: Some(sender), sink: None, left }, receiver)
     }
 
     /// Whether a stream's headers are out.
@@ -47,9 +48,9 @@ impl Answer {
 
     /// The caller's body; the first call sends the headers.
     pub(super) fn stream(&mut self, receipt: Receipt) -> &Sink {
-        let head = &mut self.head;
+        let (head, left) = (&mut self.head, &self.left);
         self.sink.get_or_insert_with(|| {
-            let sink = Sink::new();
+            let sink = Sink::new(left);
             send(head, Head::Stream(sink.readable(), receipt));
             sink
         })

@@ -88,8 +88,9 @@ async fn call(
     let caller = identify(request, env).await?;
     let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
     let envelope = openai::request::decode(endpoint, body)?;
+    let left = departure.signal();
     let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, departure };
-    let (answer, head) = Answer::new();
+    let (answer, head) = Answer::new(left);
     context.wait_until(call.run(answer));
     drop(hold);
     let (answer, receipt) = match head.await {

@@ -25,10 +25,14 @@ export class Source {
 
 /** A caller's body. A write fails once the caller is gone. */
 export class Sink {
-  constructor() {
+  constructor(left) {
     const { readable, writable } = new IdentityTransformStream();
     this.readable = readable;
     this.writer = writable.getWriter();
+    // A response that was made for a caller who had just gone is never read and never cancelled: a write would wait for ever.
+    const abort = () => this.writer.abort(new Error('the caller left')).catch(() => {});
+    if (left.aborted) abort();
+    else left.addEventListener('abort', abort, { once: true });
   }
 
   write(bytes) {

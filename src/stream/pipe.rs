@@ -25,9 +25,9 @@ extern "C" {
     /// A caller's body.
     pub type Sink;
 
-    /// A new one, empty.
+    /// A new one, empty; its writes fail once `left` aborts.
     #[wasm_bindgen(constructor)]
-    pub fn new() -> Sink;
+    pub fn new(left: &AbortSignal) -> Sink;
 
     /// The side that goes into the response.
     #[wasm_bindgen(method, getter)]

@@ -12,7 +12,7 @@ const tools = [{ type: 'function', function: { name: 'get_weather', parameters: 
 
 before(async () => {
   sim = await startSimulator();
-  weir = await start({ config: pools(sim, { plain: {} }), settings: { max_attempts: 1 } });
+  weir = await start({ config: pools(sim, { plain: {} }, { settings: { max_attempts: 1 } }) });
   // The simulator gives an asked model a dated name, as the service does; straight, that is mended here.
   through = new OpenAI({ apiKey: CLIENT_KEY, baseURL: `${weir.url}/v1`, maxRetries: 0 });
   straight = new OpenAI({ apiKey: secretOf('plain-1'), baseURL: sim.url, maxRetries: 0 });
