@@ -42,6 +42,10 @@ impl<C: Calendar> Ledger<C> {
         usable.then_some(index)
     }
 
+    fn key_ends(&self, key: usize) -> Millis {
+        self.clients.get(key).and_then(|client| client.spec.expires_at_ms).unwrap_or(Millis::MAX)
+    }
+
     pub(super) fn key_revoked() -> Refusal {
         let detail = "This API key is unknown, disabled or expired.".to_owned();
         Refusal { reason: Reason::KeyRevoked, retry_after_ms: None, detail }
@@ -183,6 +187,8 @@ impl<C: Calendar> Ledger<C> {
                 self.queue.get(place).is_some_and(|waiter| self.usable_key(now, &waiter.request.key).is_none());
             if revoked {
                 self.answer(place, Some(Err(Self::key_revoked())));
+            } else if let Some(key) = self.queue.get(place).map(|waiter| waiter.key) {
+                self.queue.end_by(place, self.key_ends(key));
             }
         }
     }
@@ -238,6 +244,8 @@ impl<C: Calendar> Ledger<C> {
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.waiting = pool.waiting.saturating_add(1);
         }
+        // Nobody waits longer than its key lives.
+        let deadline = deadline.min(self.key_ends(key));
         self.queue.push(Waiter { request: request.clone(), key, pool, since: now, deadline });
         Admission::Waiting
     }
@@ -300,6 +308,9 @@ impl<C: Calendar> Ledger<C> {
     }
 
     fn waited_out(&self, now: Millis, waiter: &Waiter) -> Refusal {
+        if self.usable_key(now, &waiter.request.key).is_none() {
+            return Self::key_revoked();
+        }
         let waited = now.saturating_sub(waiter.since);
         let by_key =
             self.clients.get(waiter.key).is_some_and(|client| client.meter.gate(now, self.today) != Gate::Open);

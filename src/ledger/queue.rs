@@ -45,6 +45,17 @@ impl Queue {
         self.waiters.insert(place, waiter);
     }
 
+    /// Brings a waiter's deadline forward.
+    pub(super) fn end_by(&mut self, place: Place, at: Millis) {
+        if let Some(waiter) = self.waiters.get_mut(&place)
+            && at < waiter.deadline
+        {
+            self.deadlines.remove(&(waiter.deadline, place));
+            waiter.deadline = at;
+            self.deadlines.insert((at, place));
+        }
+    }
+
     /// All places in the order in which they are served.
     pub(super) fn places(&self) -> impl Iterator<Item = Place> {
         self.waiters.keys().copied()
