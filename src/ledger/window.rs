@@ -24,7 +24,8 @@ impl CallWindow {
             && first.saturating_add(WINDOW) <= now
         {
             self.times.pop_front();
-            self.older = Some(first);
+            // After a restart, a long call can stand here that began before the last known one.
+            self.older = self.older.max(Some(first));
         }
     }
 
