@@ -88,9 +88,10 @@ impl<C: Calendar> Ledger<C> {
         let today = self.today;
         let Some(client) = self.clients.get_mut(key) else { return Gate::Closed(Limit::Blocked) };
         client.meter.roll(now, today);
-        match client.meter.gate(now, today) {
-            Gate::Open => client.meter.token_gate(now, tokens),
-            gate => gate,
+        match (client.meter.gate(now, today), client.meter.token_gate(now, tokens)) {
+            (Gate::Open, gate) | (Gate::NotBefore(..), gate @ Gate::UntilReleased(_)) => gate,
+            (Gate::NotBefore(at, _), gate @ Gate::NotBefore(later, _)) if later > at => gate,
+            (gate, _) => gate,
         }
     }
 
@@ -288,12 +289,23 @@ impl<C: Calendar> Ledger<C> {
                 Gate::UntilReleased(_) | Gate::Closed(_) => return Earliest::Unknown,
             }
         }
-        if let Some((at, index)) = pool.later.iter().find(|(_, index)| open(index)) {
-            let cause = match self.accounts.get(*index).map(|account| account.standing) {
-                Some(Standing::Later(_, cause)) => cause,
+        for (at, index) in pool.later.iter().filter(|(_, index)| open(index)) {
+            if matches!(earliest, Earliest::At(best, _) if best <= *at) {
+                break;
+            }
+            let Some(account) = self.accounts.get(*index) else { continue };
+            let cause = match account.standing {
+                Standing::Later(_, cause) => cause,
                 _ => Cause::Condition,
             };
-            earliest = sooner(earliest, *at, cause);
+            // Its tokens may come back later than its turn.
+            match account.meter.token_gate(now, request.tokens) {
+                Gate::NotBefore(tokens, limit) if tokens > *at => {
+                    earliest = sooner(earliest, tokens, Cause::Limit(limit));
+                }
+                Gate::Open | Gate::NotBefore(..) => earliest = sooner(earliest, *at, cause),
+                Gate::UntilReleased(_) | Gate::Closed(_) => return Earliest::Unknown,
+            }
         }
         if earliest == Earliest::Exhausted && pool.is_closed() && request.exclude.is_empty() {
             return Earliest::Never;
