@@ -6,7 +6,7 @@ use futures::channel::oneshot;
 
 use crate::chat::ChatError;
 use crate::dialect::openai;
-use crate::stream::pipe::{Left, Sink};
+use crate::stream::pipe::{Departure, Left, Sink};
 
 /// What a pooled answer says of itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,14 +31,14 @@ pub(super) enum Head {
 pub(super) struct Answer {
     head: Option<oneshot::Sender<Head>>,
     sink: Option<Sink>,
-    left: web_sys::AbortSignal,
+    departure: Departure,
 }
 
 impl Answer {
     /// An answer, and where its head arrives.
-    pub(super) fn new(left: web_sys::AbortSignal) -> (Answer, oneshot::Receiver<Head>) {
+    pub(super) fn new(departure: Departure) -> (Answer, oneshot::Receiver<Head>) {
         let (sender, receiver) = oneshot::channel();
-        (Answer { head: Some(sender), sink: None, left }, receiver)
+        (Answer { head: Some(sender), sink: None, departure }, receiver)
     }
 
     /// Whether a stream's headers are out.
@@ -48,9 +48,9 @@ impl Answer {
 
     /// The caller's body; the first call sends the headers.
     pub(super) fn stream(&mut self, receipt: Receipt) -> &Sink {
-        let (head, left) = (&mut self.head, &self.left);
+        let (head, departure) = (&mut self.head, &self.departure);
         self.sink.get_or_insert_with(|| {
-            let sink = Sink::new(left);
+            let sink = Sink::new(departure);
             send(head, Head::Stream(sink.readable(), receipt));
             sink
         })

@@ -5,15 +5,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use worker::{Date, Delay, Response, ResponseBody};
+use web_sys::ReadableStream;
+use worker::{Date, Delay};
 
 use super::answer::{Answer, Receipt};
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
-use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, either, pump};
+use crate::stream::pipe::{Broken, Departure, End, Feed, Sink, Source, Watch, pump};
 use crate::upstream::openai::failure::{self, Context, Failure};
-use crate::upstream::openai::meter::{Meter, State};
-use crate::upstream::openai::{answer, fetch, request};
+use crate::upstream::openai::fetch::{self, Reply};
+use crate::upstream::openai::meter::{Fault, Meter, State};
+use crate::upstream::openai::{answer, request};
 
 /// How the OpenAI dialect keeps a connection alive: a comment (T7).
 const PING: &[u8] = b": keep-alive\n\n";
@@ -67,10 +69,9 @@ enum First {
 impl Try<'_> {
     /// Makes the try.
     pub(super) async fn run(&self, target: &Target<'_>, answer: &mut Answer) -> Ended {
-        let Ok(abort) = web_sys::AbortController::new() else { return Ended::Failed(failure::of_network()) };
-        let signal = either(&self.departure.signal(), &abort.signal()).into();
+        let abort = self.departure.controller();
         let headers_seen = Cell::new(false);
-        let first = self.first_bytes(target, &signal, &headers_seen);
+        let first = self.first_bytes(target, abort.signal(), &headers_seen);
         match self.wait(first, &headers_seen, target, answer).await {
             Ok(First::Whole(body, usage)) => {
                 answer.give(body, self.receipt);
@@ -89,34 +90,30 @@ impl Try<'_> {
     async fn first_bytes(
         &self,
         target: &Target<'_>,
-        signal: &worker::AbortSignal,
+        signal: web_sys::AbortSignal,
         headers_seen: &Cell<bool>,
     ) -> Result<First, Failure> {
         let (envelope, asked) = (self.envelope, self.envelope.model.as_str());
         let url = request::url(target.base_url, envelope.endpoint);
         let body = request::body(envelope, target.model);
-        let mut response = fetch::post(&url, target.credential, &body, envelope.stream, signal)
+        let reply = fetch::post(&url, target.credential, &body, envelope.stream, &signal)
             .await
             .map_err(|_| failure::of_network())?;
         headers_seen.set(true);
-        let context = Context { secret: target.credential, retry_after_ms: retry_after(&response) };
-        if response.status_code() != 200 {
-            let body = read_some(response).await;
-            return Err(
-                body.map_or_else(failure::of_network, |(status, body)| failure::of_status(status, &body, context))
-            );
+        let context = || Context { secret: target.credential, retry_after_ms: retry_after(&reply) };
+        if reply.status() != 200 {
+            let body = read_some(reply.stream().as_ref()).await.map_err(|_| failure::of_network())?;
+            return Err(failure::of_status(reply.status(), &body, context()));
         }
-        let is_sse = content_type(&response).is_some_and(|kind| kind.starts_with("text/event-stream"));
-        if !envelope.stream || !is_sse {
-            let body = response.bytes().await.map_err(|_| failure::of_network())?;
-            let read = answer::read(envelope.endpoint, body, asked);
-            let (body, usage) = read.map_err(|fault| failure::of_fault(&fault, context))?;
+        if let Some(body) = reply.whole() {
+            let read = answer::read(envelope.endpoint, body.to_vec(), asked);
+            let (body, usage) = read.map_err(|fault| failure::of_fault(&fault, context()))?;
             if envelope.stream {
-                return Err(failure::of_fault(&crate::upstream::openai::meter::Fault::Garbage, context));
+                return Err(failure::of_fault(&Fault::Garbage, context()));
             }
             return Ok(First::Whole(body, usage));
         }
-        let source = source(response).ok_or_else(failure::of_network)?;
+        let source = source(reply.stream().as_ref()).ok_or_else(failure::of_network)?;
         let mut meter = Meter::new(asked, envelope.usage_asked, envelope.choices);
         let mut lead = Vec::new();
         while !meter.started() && *meter.state() == State::Running {
@@ -132,7 +129,7 @@ impl Try<'_> {
         match meter.state() {
             State::Broken(fault) if !meter.started() => {
                 source.cancel();
-                Err(failure::of_fault(fault, context))
+                Err(failure::of_fault(fault, context()))
             }
             _ => Ok(First::Begun(source, Box::new(meter), lead)),
         }
@@ -265,33 +262,24 @@ impl Try<'_> {
     }
 }
 
-fn content_type(response: &Response) -> Option<String> {
-    response.headers().get("content-type").ok().flatten().map(|kind| kind.to_ascii_lowercase())
+fn retry_after(reply: &Reply) -> Option<u64> {
+    let exact = reply.header("retry-after-ms").and_then(|value| value.trim().parse().ok());
+    exact.or_else(|| failure::retry_after_ms(&reply.header("retry-after")?, Date::now().as_millis()))
 }
 
-fn retry_after(response: &Response) -> Option<u64> {
-    let header = |name: &str| response.headers().get(name).ok().flatten();
-    let exact = header("retry-after-ms").and_then(|value| value.trim().parse().ok());
-    exact.or_else(|| failure::retry_after_ms(&header("retry-after")?, Date::now().as_millis()))
+fn source(body: Option<&ReadableStream>) -> Option<Source> {
+    Source::new(body?).ok()
 }
 
-fn source(response: Response) -> Option<Source> {
-    match response.into_parts().1 {
-        ResponseBody::Stream(body) => Source::new(&body).ok(),
-        _ => None,
-    }
-}
-
-async fn read_some(response: Response) -> Option<(u16, Vec<u8>)> {
-    let status = response.status_code();
-    let Some(source) = source(response) else { return Some((status, Vec::new())) };
-    let mut body = Vec::new();
-    while let Some(chunk) = source.read().await.ok()? {
-        body.extend_from_slice(&chunk);
-        if body.len() >= ERROR_BODY_MAX {
+async fn read_some(body: Option<&ReadableStream>) -> Result<Vec<u8>, Broken> {
+    let mut read = Vec::new();
+    let Some(source) = source(body) else { return Ok(read) };
+    while let Some(chunk) = source.read().await? {
+        read.extend_from_slice(&chunk);
+        if read.len() >= ERROR_BODY_MAX {
             source.cancel();
             break;
         }
     }
-    Some((status, body))
+    Ok(read)
 }

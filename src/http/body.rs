@@ -1,5 +1,7 @@
 //! Reads a caller's body, up to a bound.
 use futures::StreamExt;
+use js_sys::Uint8Array;
+use wasm_bindgen_futures::JsFuture;
 use worker::Request;
 
 use crate::chat::{ChatError, ErrorKind};
@@ -15,7 +17,10 @@ pub(super) async fn read(request: &mut Request, limit_bytes: u64) -> Result<Vec<
         return Err(too_large(limit_bytes));
     }
     if announced.is_some() {
-        return request.bytes().await.map_err(|_| broken_off());
+        // One promise for all of it, where a stream takes one for each piece.
+        let body = request.inner().array_buffer().map_err(|_| broken_off())?;
+        let body = JsFuture::from(body).await.map_err(|_| broken_off())?;
+        return Ok(Uint8Array::new(&body).to_vec());
     }
     let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
     let mut body = Vec::new();

@@ -82,17 +82,21 @@ async fn call(
     endpoint: Endpoint,
     request_id: &str,
 ) -> std::result::Result<Response, ChatError> {
-    // The context must outlive a caller who leaves before the call's own task has begun.
-    let hold = hold(&context);
+    // Its task holds the context from the first, lest a caller who leaves now takes the context away.
+    let (start, started) = oneshot::channel::<(Call, Answer)>();
+    context.wait_until(async move {
+        if let Ok((call, answer)) = started.await {
+            call.run(answer).await;
+        }
+    });
     let departure = Departure::new(&request.inner().signal());
     let caller = identify(request, env).await?;
     let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
     let envelope = openai::request::decode(endpoint, body)?;
-    let left = departure.signal();
+    let (answer, head) = Answer::new(departure.clone());
     let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, departure };
-    let (answer, head) = Answer::new(left);
-    context.wait_until(call.run(answer));
-    drop(hold);
+    // The task is there: it waits for nothing else.
+    drop(start.send((call, answer)));
     let (answer, receipt) = match head.await {
         Ok(Head::Stream(readable, receipt)) => (respond::stream(readable), receipt),
         Ok(Head::Json(body, receipt)) => (respond::bytes(200, body, "application/json"), receipt),
@@ -143,15 +147,6 @@ async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, C
 
 fn health() -> serde_json::Value {
     json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "timestamp": Date::now().as_millis() / 1000})
-}
-
-/// Keeps the request's context alive until the sender is dropped.
-fn hold(context: &Context) -> oneshot::Sender<()> {
-    let (sender, receiver) = oneshot::channel::<()>();
-    context.wait_until(async move {
-        let _ = receiver.await;
-    });
-    sender
 }
 
 fn request_id() -> String {

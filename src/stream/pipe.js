@@ -25,14 +25,12 @@ export class Source {
 
 /** A caller's body. A write fails once the caller is gone. */
 export class Sink {
-  constructor(left) {
+  constructor(departure) {
     const { readable, writable } = new IdentityTransformStream();
     this.readable = readable;
     this.writer = writable.getWriter();
     // A response that was made for a caller who had just gone is never read and never cancelled: a write would wait for ever.
-    const abort = () => this.writer.abort(new Error('the caller left')).catch(() => {});
-    if (left.aborted) abort();
-    else left.addEventListener('abort', abort, { once: true });
+    departure.whenGone(() => this.writer.abort(new Error('the caller left')).catch(() => {}));
   }
 
   write(bytes) {
@@ -44,24 +42,38 @@ export class Sink {
   }
 }
 
-/** Knows when the caller leaves: `signal` aborts, `promise` resolves. */
+/** Knows when the caller leaves, and does then what was asked for. */
 export class Departure {
   constructor(requestSignal) {
-    const controller = new AbortController();
-    this.signal = controller.signal;
-    this.promise = new Promise((resolve) => {
-      this.leave = () => {
-        controller.abort();
-        resolve();
-      };
-    });
+    this.gone = false;
+    this.actions = [];
     if (requestSignal.aborted) this.leave();
-    else requestSignal.addEventListener('abort', this.leave, { once: true });
+    else requestSignal.addEventListener('abort', () => this.leave(), { once: true });
   }
-}
 
-export function either(first, second) {
-  return AbortSignal.any([first, second]);
+  leave() {
+    if (this.gone) return;
+    this.gone = true;
+    for (const action of this.actions) action();
+  }
+
+  /** Acts when the caller leaves; at once if it is gone. */
+  whenGone(action) {
+    if (this.gone) action();
+    else this.actions.push(action);
+  }
+
+  /** Resolves when the caller leaves. */
+  wait() {
+    return new Promise((resolve) => this.whenGone(resolve));
+  }
+
+  /** An AbortController that aborts by itself when the caller leaves. */
+  controller() {
+    const controller = new AbortController();
+    this.whenGone(() => controller.abort());
+    return controller;
+  }
 }
 
 /**

@@ -4,7 +4,7 @@
 //! late would reset the isolate).
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
-use web_sys::{AbortSignal, ReadableStream};
+use web_sys::{AbortController, AbortSignal, ReadableStream};
 
 #[wasm_bindgen(module = "/src/stream/pipe.js")]
 extern "C" {
@@ -25,9 +25,9 @@ extern "C" {
     /// A caller's body.
     pub type Sink;
 
-    /// A new one, empty; its writes fail once `left` aborts.
+    /// A new one, empty; its writes fail once the caller is gone.
     #[wasm_bindgen(constructor)]
-    pub fn new(left: &AbortSignal) -> Sink;
+    pub fn new(departure: &Departure) -> Sink;
 
     /// The side that goes into the response.
     #[wasm_bindgen(method, getter)]
@@ -40,25 +40,27 @@ extern "C" {
     async fn close_js(this: &Sink) -> Result<JsValue, JsValue>;
 
     /// Knows when the caller leaves.
+    #[derive(Clone)]
     pub type Departure;
 
     /// Follows the signal of a request (`enable_request_signal`).
     #[wasm_bindgen(constructor)]
     pub fn new(request_signal: &AbortSignal) -> Departure;
 
-    /// Aborts when the caller leaves.
-    #[wasm_bindgen(method, getter)]
-    pub fn signal(this: &Departure) -> AbortSignal;
+    /// Whether the caller is gone.
+    #[wasm_bindgen(method, getter, js_name = gone)]
+    pub fn is_gone(this: &Departure) -> bool;
 
-    #[wasm_bindgen(method, getter)]
-    fn promise(this: &Departure) -> js_sys::Promise;
+    #[wasm_bindgen(method, js_name = wait)]
+    fn wait_js(this: &Departure) -> js_sys::Promise;
 
     /// Marks the caller as gone: a write that failed is noticed before the signal.
     #[wasm_bindgen(method)]
     pub fn leave(this: &Departure);
 
-    /// A signal that aborts with either of two.
-    pub fn either(first: &AbortSignal, second: &AbortSignal) -> AbortSignal;
+    /// A controller that aborts by itself when the caller leaves.
+    #[wasm_bindgen(method)]
+    pub fn controller(this: &Departure) -> AbortController;
 
     #[wasm_bindgen(catch, js_name = pump)]
     async fn pump_js(
@@ -102,15 +104,10 @@ impl Sink {
 }
 
 impl Departure {
-    /// Whether the caller is gone.
-    pub fn is_gone(&self) -> bool {
-        self.signal().aborted()
-    }
-
     /// Waits until the caller leaves.
     pub async fn wait(&self) {
         // The promise never rejects.
-        let _ = wasm_bindgen_futures::JsFuture::from(self.promise()).await;
+        let _ = wasm_bindgen_futures::JsFuture::from(self.wait_js()).await;
     }
 }
 

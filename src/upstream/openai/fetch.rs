@@ -1,22 +1,56 @@
-//! Sends a call to an OpenAI-format service. Redirects are not followed: a credential never goes to another host.
+//! Sends a call to an OpenAI-format service.
 use js_sys::Uint8Array;
-use worker::{AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, Result};
+use wasm_bindgen::prelude::*;
+use web_sys::{AbortSignal, ReadableStream};
 
 /// How Weir names itself; the platform sends no `User-Agent` of its own.
 const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
-/// Posts `body` to `url` with `credential` as its bearer token, and answers once the response's headers are there.
+#[wasm_bindgen(module = "/src/upstream/openai/fetch.js")]
+extern "C" {
+    /// What an upstream answered.
+    pub type Reply;
+
+    /// The HTTP status.
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &Reply) -> u16;
+
+    /// The body, where it is a 200 and no event stream.
+    #[wasm_bindgen(method, getter)]
+    pub fn whole(this: &Reply) -> Option<Uint8Array>;
+
+    /// The body otherwise; `None` where there is none.
+    #[wasm_bindgen(method, getter)]
+    pub fn stream(this: &Reply) -> Option<ReadableStream>;
+
+    /// A header.
+    #[wasm_bindgen(method)]
+    pub fn header(this: &Reply, name: &str) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = post)]
+    async fn post_js(
+        url: &str,
+        credential: &str,
+        accept: &str,
+        user_agent: &str,
+        body: Uint8Array,
+        signal: &AbortSignal,
+    ) -> Result<JsValue, JsValue>;
+}
+
+/// Posts `body` to `url` with `credential` as its bearer token. Answers once the headers of a stream are there, or all of
+/// a plain answer.
 ///
 /// # Errors
 /// When the connection fails, or when `signal` aborts.
-pub async fn post(url: &str, credential: &str, body: &[u8], stream: bool, signal: &AbortSignal) -> Result<Response> {
-    let headers = Headers::new();
-    headers.set("authorization", &format!("Bearer {credential}"))?;
-    headers.set("content-type", "application/json")?;
-    headers.set("accept", if stream { "text/event-stream" } else { "application/json" })?;
-    headers.set("user-agent", USER_AGENT)?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_redirect(RequestRedirect::Manual);
-    init.with_body(Some(Uint8Array::from(body).into()));
-    Fetch::Request(Request::new_with_init(url, &init)?).send_with_signal(signal).await
+pub async fn post(
+    url: &str,
+    credential: &str,
+    body: &[u8],
+    stream: bool,
+    signal: &AbortSignal,
+) -> Result<Reply, JsValue> {
+    let accept = if stream { "text/event-stream" } else { "application/json" };
+    let reply = post_js(url, credential, accept, USER_AGENT, Uint8Array::from(body), signal).await?;
+    Ok(reply.unchecked_into())
 }
