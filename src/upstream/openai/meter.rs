@@ -2,6 +2,9 @@
 //!
 //! Lines are forwarded whole, so whatever follows a cut stream begins on a line of its own. `id:` and `retry:` are
 //! dropped (api-conformance T6), and so is the usage chunk of a caller who did not ask for it (C22).
+
+mod shape;
+
 use std::ops::Range;
 
 use memchr::memchr;
@@ -12,6 +15,7 @@ use serde_json::value::RawValue;
 use super::answer::WireUsage;
 use crate::chat::Usage;
 use crate::stream::splice::{Edit, span_of, splice};
+use shape::Shape;
 
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
 const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -64,6 +68,8 @@ pub struct Meter {
     between_events: bool,
     /// The event before was dropped, so its blank line goes too.
     drop_blank: bool,
+    /// How the last line looked that needed no change.
+    shape: Shape,
     finders: Finders,
 }
 
@@ -109,6 +115,7 @@ impl Meter {
             usage: None,
             between_events: true,
             drop_blank: false,
+            shape: Shape::default(),
             finders: Finders {
                 finish: Finder::new("\"finish_reason\""),
                 usage: Finder::new("\"usage\""),
@@ -144,8 +151,7 @@ impl Meter {
         if self.state != State::Running {
             return fed;
         }
-        let mut at = self.plain_prefix(chunk);
-        fed.rest = 0..at;
+        let mut at = 0;
         while self.state == State::Running {
             let Some(tail) = chunk.get(at..) else { break };
             let Some(length) = memchr(b'\n', tail) else {
@@ -172,33 +178,6 @@ impl Meter {
             self.end(&mut fed, chunk);
         }
         fed
-    }
-
-    /// How much of a read is whole lines of a stream under way that need no look one by one: a burst is one search for
-    /// each key, not one for each line.
-    fn plain_prefix(&mut self, chunk: &[u8]) -> usize {
-        let Some(last) = memchr::memrchr(b'\n', chunk) else { return 0 };
-        let lines = chunk.get(..=last).unwrap_or_default();
-        let Finders { finish, usage, error, model } = &self.finders;
-        let every = |key: &Finder, value: &[u8]| {
-            let follows = |at: usize| {
-                lines.get(at..).and_then(|from| value_of(key, from)).is_some_and(|from| from.starts_with(value))
-            };
-            key.find_iter(lines).all(follows)
-        };
-        let is_plain = self.started
-            && self.carry.is_empty()
-            && !self.drop_blank
-            && error.find(lines).is_none()
-            && usage.find(lines).is_none()
-            && every(finish, b"null")
-            && every(model, self.asked_model.as_bytes())
-            && lines.split_inclusive(|byte| *byte == b'\n').all(is_ordinary);
-        if !is_plain {
-            return 0;
-        }
-        self.between_events = lines == b"\n" || lines.ends_with(b"\n\n");
-        lines.len()
     }
 
     /// Ends the stream at the upstream's clean end. A stream whose choices have all finished is whole without `[DONE]`.
@@ -236,6 +215,11 @@ impl Meter {
     }
 
     fn line(&mut self, line: &[u8]) -> Fate {
+        if self.shape.fits(line) {
+            self.drop_blank = false;
+            self.between_events = false;
+            return Fate::Keep;
+        }
         let text = line.trim_ascii_end();
         let fate = match text.first() {
             None if self.drop_blank => Fate::Drop,
@@ -294,7 +278,13 @@ impl Meter {
             edits.extend(null_field(line, value).map(|span| Edit::new(span, "")));
             edits.sort_by_key(|edit| edit.span.start);
         }
-        if edits.is_empty() { Fate::Keep } else { Fate::Edited(edits) }
+        if !edits.is_empty() {
+            return Fate::Edited(edits);
+        }
+        if plain {
+            self.shape.learn(line);
+        }
+        Fate::Keep
     }
 
     fn note(&mut self, chunk: &Chunk) -> Result<(), ()> {
@@ -336,11 +326,6 @@ impl Fed {
     fn flush(&mut self, chunk: &[u8]) {
         self.lead.extend_from_slice(chunk.get(std::mem::take(&mut self.rest)).unwrap_or_default());
     }
-}
-
-/// A blank line, or a chunk of an answer that is JSON by its looks.
-fn is_ordinary(line: &[u8]) -> bool {
-    line == b"\n" || (line.starts_with(b"data: {") && line.ends_with(b"}\n"))
 }
 
 /// What follows `"key":`. A key cannot be met inside a JSON string, where its quotes are escaped.
