@@ -1,0 +1,50 @@
+//! An answer in no dialect, as it comes: what a decoder of an upstream gives and an encoder of a dialect takes.
+use super::Usage;
+
+/// One step of an answer. A whole answer ends with [`ChatEvent::Finish`], and only that one does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChatEvent {
+    /// More of the model's thoughts.
+    Reasoning(String),
+    /// More of the answer.
+    Text(String),
+    /// A page that the answer's text so far refers to.
+    Citation(Citation),
+    /// The model begins to call a tool. Calls come one after the other.
+    ToolCall {
+        /// Counts the calls of one answer, from 0.
+        index: u32,
+        /// What the tool's answer will refer to.
+        id: String,
+        /// The function's name.
+        name: String,
+    },
+    /// More of the arguments' JSON text of the call that began last.
+    Arguments(String),
+    /// What the call has used so far: running totals.
+    Usage(Usage),
+    /// The answer is whole.
+    Finish(FinishReason),
+}
+
+/// A page on the web.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Citation {
+    /// Its address.
+    pub url: String,
+    /// Its title; may be empty.
+    pub title: String,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model was done.
+    Stop,
+    /// A bound on its length.
+    Length,
+    /// It called tools and waits for their answers.
+    ToolCalls,
+    /// The upstream withdrew it; what was sent already stays sent.
+    ContentFilter,
+}
