@@ -18,6 +18,10 @@ pub struct ChatRequest {
     pub reasoning: Option<bool>,
     /// Whether the model shall search the web; `None` leaves it to the model's name.
     pub search: Option<bool>,
+    /// Texts that end the answer, and are not part of it.
+    pub stop: Vec<String>,
+    /// The longest answer, in tokens.
+    pub max_tokens: Option<u64>,
 }
 
 /// Who speaks.

@@ -1,4 +1,6 @@
 //! OpenAI's API as callers speak it.
+pub mod answer;
+pub mod chat;
 pub mod error;
 pub mod models;
 pub mod request;
