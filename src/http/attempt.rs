@@ -5,34 +5,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use web_sys::ReadableStream;
 use worker::{Date, Delay};
 
 use super::answer::{Answer, Receipt};
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
-use crate::stream::pipe::{Broken, Departure, End, Feed, Sink, Source, Watch, pump};
-use crate::upstream::openai::failure::{self, Context, Failure};
-use crate::upstream::openai::fetch::{self, Reply};
-use crate::upstream::openai::meter::{Fault, Meter, State};
-use crate::upstream::openai::{answer, request};
+use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, pump};
+use crate::upstream::failure::{self, Failure};
+use crate::upstream::passage::{Passage, Phase};
+use crate::upstream::service::{Opened, Service};
 
 /// How the OpenAI dialect keeps a connection alive: a comment (T7).
 const PING: &[u8] = b": keep-alive\n\n";
 /// Below this many bytes one write of a copy is cheaper than two writes.
 const JOINED_MAX: usize = 4 * 1024;
-/// The most of an error's body that is read.
-const ERROR_BODY_MAX: usize = 64 * 1024;
-
-/// Where a try goes.
-pub(super) struct Target<'a> {
-    pub(super) base_url: &'a str,
-    /// The upstream's name for the model.
-    pub(super) model: &'a str,
-    pub(super) credential: &'a str,
-    /// The longest a plain answer may take.
-    pub(super) timeout_ms: u64,
-}
 
 /// How a try ended.
 pub(super) enum Ended {
@@ -46,12 +32,14 @@ pub(super) enum Ended {
     Broken(Failure),
 }
 
-/// What a try needs besides its target.
+/// What a try needs besides its service.
 pub(super) struct Try<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) settings: &'a Settings,
     pub(super) departure: &'a Departure,
     pub(super) receipt: Receipt,
+    /// The longest a plain answer may take.
+    pub(super) timeout_ms: u64,
     /// Called now and then while the try lasts, so that its lease does.
     pub(super) renew: Rc<dyn Fn()>,
     /// Milliseconds between two calls of `renew`.
@@ -63,21 +51,22 @@ enum First {
     /// A plain answer.
     Whole(Vec<u8>, Option<Usage>),
     /// A stream has begun: what to write first, and where the rest comes from.
-    Begun(Source, Box<Meter>, Vec<u8>),
+    Begun(Source, Box<dyn Passage>, Vec<u8>),
 }
 
 impl Try<'_> {
     /// Makes the try.
-    pub(super) async fn run(&self, target: &Target<'_>, answer: &mut Answer) -> Ended {
+    pub(super) async fn run(&self, service: &Service<'_>, answer: &mut Answer) -> Ended {
         let abort = self.departure.controller();
+        let signal = abort.signal();
         let headers_seen = Cell::new(false);
-        let first = self.first_bytes(target, abort.signal(), &headers_seen);
-        match self.wait(first, &headers_seen, target, answer).await {
+        let first = first_bytes(service, &signal, &headers_seen);
+        match self.wait(first, &headers_seen, answer).await {
             Ok(First::Whole(body, usage)) => {
                 answer.give(body, self.receipt);
                 Ended::Answered(usage)
             }
-            Ok(First::Begun(source, meter, lead)) => self.relay(source, *meter, lead, answer).await,
+            Ok(First::Begun(source, passage, lead)) => self.relay(source, passage, lead, answer).await,
             Err(failure) => {
                 let was_gone = self.departure.is_gone();
                 abort.abort();
@@ -86,61 +75,11 @@ impl Try<'_> {
         }
     }
 
-    /// Up to the first event of a stream, or to the end of a plain answer.
-    async fn first_bytes(
-        &self,
-        target: &Target<'_>,
-        signal: web_sys::AbortSignal,
-        headers_seen: &Cell<bool>,
-    ) -> Result<First, Failure> {
-        let (envelope, asked) = (self.envelope, self.envelope.model.as_str());
-        let url = request::url(target.base_url, envelope.endpoint);
-        let body = request::body(envelope, target.model);
-        let reply = fetch::post(&url, target.credential, &body, envelope.stream, &signal)
-            .await
-            .map_err(|_| failure::of_network())?;
-        headers_seen.set(true);
-        let context = || Context { secret: target.credential, retry_after_ms: retry_after(&reply) };
-        if reply.status() != 200 {
-            let body = read_some(reply.stream().as_ref()).await.map_err(|_| failure::of_network())?;
-            return Err(failure::of_status(reply.status(), &body, context()));
-        }
-        if let Some(body) = reply.whole() {
-            let read = answer::read(envelope.endpoint, body.to_vec(), asked);
-            let (body, usage) = read.map_err(|fault| failure::of_fault(&fault, context()))?;
-            if envelope.stream {
-                return Err(failure::of_fault(&Fault::Garbage, context()));
-            }
-            return Ok(First::Whole(body, usage));
-        }
-        let source = source(reply.stream().as_ref()).ok_or_else(failure::of_network)?;
-        let mut meter = Meter::new(asked, envelope.usage_asked, envelope.choices);
-        let mut lead = Vec::new();
-        while !meter.started() && *meter.state() == State::Running {
-            match source.read().await.map_err(|_| failure::of_network())? {
-                Some(chunk) => {
-                    let fed = meter.feed(&chunk);
-                    lead.extend_from_slice(&fed.lead);
-                    lead.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
-                }
-                None => lead.extend_from_slice(&meter.finish()),
-            }
-        }
-        match meter.state() {
-            State::Broken(fault) if !meter.started() => {
-                source.cancel();
-                Err(failure::of_fault(fault, context()))
-            }
-            _ => Ok(First::Begun(source, Box::new(meter), lead)),
-        }
-    }
-
     /// Waits for `first` within the deadlines. A stream's headers go out after a while, then comments keep it alive.
     async fn wait(
         &self,
         first: impl Future<Output = Result<First, Failure>>,
         headers_seen: &Cell<bool>,
-        target: &Target<'_>,
         answer: &mut Answer,
     ) -> Result<First, Failure> {
         let mut first = pin!(first);
@@ -150,7 +89,7 @@ impl Try<'_> {
         let mut next_write = if answer.is_streaming() { settings.ping_ms } else { settings.hold_headers_ms };
         loop {
             let connect = if streams && !headers_seen.get() { settings.deadlines.connect_ms } else { u64::MAX };
-            let whole = if streams { settings.deadlines.first_token_ms } else { target.timeout_ms };
+            let whole = if streams { settings.deadlines.first_token_ms } else { self.timeout_ms };
             let write = if streams { next_write } else { u64::MAX };
             let passed = Date::now().as_millis().saturating_sub(begun);
             let next = connect.min(whole).min(write).min(next_renewal).saturating_sub(passed);
@@ -180,24 +119,23 @@ impl Try<'_> {
     }
 
     /// Moves the rest of a stream.
-    async fn relay(&self, source: Source, meter: Meter, lead: Vec<u8>, answer: &mut Answer) -> Ended {
+    async fn relay(&self, source: Source, passage: Box<dyn Passage>, lead: Vec<u8>, answer: &mut Answer) -> Ended {
         let sink = answer.stream(self.receipt);
-        let meter = Rc::new(RefCell::new(meter));
+        let passage = Rc::new(RefCell::new(passage));
         let ended = match sink.write(&lead).await {
             Err(_) => End::Left,
-            Ok(()) if *meter.borrow().state() != State::Running => End::Stopped,
-            Ok(()) => self.pump(&source, sink, &meter).await,
+            Ok(()) if passage.borrow().phase() != Phase::Running => End::Stopped,
+            Ok(()) => self.pump(&source, sink, &passage).await,
         };
         source.cancel();
-        let usage = meter.borrow().usage();
-        let failure = match (ended, meter.borrow().state()) {
-            (End::Left, _) => None,
-            (_, State::Complete) => None,
-            (_, State::Broken(fault)) => Some(failure::of_fault(fault, Context { secret: "", retry_after_ms: None })),
+        let usage = passage.borrow().usage();
+        let failure = match (ended, passage.borrow().phase()) {
+            (End::Left, _) | (_, Phase::Complete) => None,
+            (_, Phase::Broken(failure)) => Some(failure),
             (End::Stalled, _) => Some(failure::of_deadline("the stream stalled")),
             _ => Some(failure::of_network()),
         };
-        let between_events = meter.borrow().between_events();
+        let between_events = passage.borrow().between_events();
         let told = match &failure {
             _ if ended == End::Left || self.departure.is_gone() => return Ended::Left(usage),
             None => sink.close().await,
@@ -209,14 +147,14 @@ impl Try<'_> {
         }
     }
 
-    async fn pump(&self, source: &Source, sink: &Sink, meter: &Rc<RefCell<Meter>>) -> End {
+    async fn pump(&self, source: &Source, sink: &Sink, passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
         let tail = Rc::new(RefCell::new(Vec::new()));
         let feed = {
-            let (meter, tail) = (meter.clone(), tail.clone());
+            let (passage, tail) = (passage.clone(), tail.clone());
             move |chunk: &[u8]| {
-                let mut meter = meter.borrow_mut();
-                let mut fed = meter.feed(chunk);
-                if *meter.state() != State::Running {
+                let mut passage = passage.borrow_mut();
+                let mut fed = passage.feed(chunk);
+                if passage.phase() != Phase::Running {
                     let mut last = fed.lead;
                     last.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
                     *tail.borrow_mut() = last;
@@ -255,31 +193,39 @@ impl Try<'_> {
         };
         let ended = pump(source, sink, feed, watch, tick_ms).await;
         if ended == End::Ended {
-            tail.borrow_mut().extend_from_slice(&meter.borrow_mut().finish());
+            tail.borrow_mut().extend_from_slice(&passage.borrow_mut().end());
         }
         let last = std::mem::take(&mut *tail.borrow_mut());
         if ended != End::Left && sink.write(&last).await.is_err() { End::Left } else { ended }
     }
 }
 
-fn retry_after(reply: &Reply) -> Option<u64> {
-    let exact = reply.header("retry-after-ms").and_then(|value| value.trim().parse().ok());
-    exact.or_else(|| failure::retry_after_ms(&reply.header("retry-after")?, Date::now().as_millis()))
-}
-
-fn source(body: Option<&ReadableStream>) -> Option<Source> {
-    Source::new(body?).ok()
-}
-
-async fn read_some(body: Option<&ReadableStream>) -> Result<Vec<u8>, Broken> {
-    let mut read = Vec::new();
-    let Some(source) = source(body) else { return Ok(read) };
-    while let Some(chunk) = source.read().await? {
-        read.extend_from_slice(&chunk);
-        if read.len() >= ERROR_BODY_MAX {
-            source.cancel();
-            break;
+/// Up to the first event of a stream, or to the end of a plain answer.
+async fn first_bytes(
+    service: &Service<'_>,
+    signal: &web_sys::AbortSignal,
+    headers_seen: &Cell<bool>,
+) -> Result<First, Failure> {
+    let (source, mut passage) = match service.open(signal, headers_seen).await? {
+        Opened::Whole(body, usage) => return Ok(First::Whole(body, usage)),
+        Opened::Stream(source, passage) => (source, passage),
+    };
+    let mut lead = Vec::new();
+    while !passage.started() && passage.phase() == Phase::Running {
+        match source.read().await.map_err(|_| failure::of_network())? {
+            Some(read) => {
+                let fed = passage.feed(&read);
+                lead.extend_from_slice(&fed.lead);
+                lead.extend_from_slice(read.get(fed.rest).unwrap_or_default());
+            }
+            None => lead.extend_from_slice(&passage.end()),
         }
     }
-    Ok(read)
+    match passage.phase() {
+        Phase::Broken(failure) if !passage.started() => {
+            source.cancel();
+            Err(failure)
+        }
+        _ => Ok(First::Begun(source, passage, lead)),
+    }
 }

@@ -7,14 +7,16 @@ use futures::future::{Either, select};
 use worker::Env;
 
 use super::answer::{Answer, Receipt};
-use super::attempt::{Ended, Target, Try};
-use super::caller::{Caller, Plan};
+use super::attempt::{Ended, Try};
+use super::caller::{Caller, Candidate, Plan};
 use crate::chat::{ChatError, Envelope, ErrorKind, Outcome};
 use crate::config::{Settings, source};
 use crate::ledger::client;
 use crate::ledger::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal};
 use crate::stream::pipe::Departure;
-use crate::upstream::openai::failure::{self, Failure};
+use crate::upstream::failure::{self, Failure};
+use crate::upstream::openai;
+use crate::upstream::service::Service;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
 const READMISSIONS: u32 = 5;
@@ -54,14 +56,9 @@ impl Call {
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
                 let receipt = Receipt { attempts: 1, waited_ms: 0 };
-                let target = Target {
-                    base_url: &candidate.base_url,
-                    model: &candidate.model,
-                    credential: &credential,
-                    timeout_ms: candidate.timeout_ms,
-                };
-                let attempt = self.attempt(&settings, receipt, Rc::new(|| {}));
-                if let Ended::Failed(failure) = attempt.run(&target, &mut answer).await {
+                let attempt = self.attempt(&settings, &candidate, receipt, Rc::new(|| {}));
+                let service = self.service(&candidate, &credential);
+                if let Ended::Failed(failure) = attempt.run(&service, &mut answer).await {
                     finish(answer.fail(failure.error, receipt, true).await);
                 }
             }
@@ -103,12 +100,6 @@ impl Call {
             return Ended::Failed(unreadable());
         };
         let Some(credential) = secrets.api_key() else { return Ended::Failed(unreadable()) };
-        let target = Target {
-            base_url: &candidate.base_url,
-            model: &candidate.model,
-            credential,
-            timeout_ms: candidate.timeout_ms,
-        };
         let (env, lease) = (self.env.clone(), grant.lease.clone());
         let renew = Rc::new(move || {
             let (env, lease) = (env.clone(), lease.clone());
@@ -117,15 +108,32 @@ impl Call {
                 let _ = client::renew(&env, &lease).await;
             });
         });
-        self.attempt(&hot.settings, receipt, renew).run(&target, answer).await
+        let service = self.service(&candidate, credential);
+        self.attempt(&hot.settings, &candidate, receipt, renew).run(&service, answer).await
     }
 
-    fn attempt<'a>(&'a self, settings: &'a Settings, receipt: Receipt, renew: Rc<dyn Fn()>) -> Try<'a> {
+    fn service<'a>(&'a self, candidate: &'a Candidate, credential: &'a str) -> Service<'a> {
+        Service::Openai(openai::call::Call {
+            envelope: &self.envelope,
+            base_url: &candidate.base_url,
+            model: &candidate.model,
+            credential,
+        })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        settings: &'a Settings,
+        candidate: &Candidate,
+        receipt: Receipt,
+        renew: Rc<dyn Fn()>,
+    ) -> Try<'a> {
         Try {
             envelope: &self.envelope,
             settings,
             departure: &self.departure,
             receipt,
+            timeout_ms: candidate.timeout_ms,
             renew,
             renew_ms: client::RENEW_MS,
         }

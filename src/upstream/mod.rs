@@ -1,2 +1,5 @@
 //! The services that answer: `chat` in, their wire format out, and back. An upstream never sees a dialect.
+pub mod failure;
 pub mod openai;
+pub mod passage;
+pub mod service;

@@ -6,20 +6,10 @@ use serde_json::Value;
 
 use super::meter::Fault;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
+use crate::upstream::failure::{Failure, broken};
 
 /// The longest piece of an upstream's own words that is passed on, in characters.
 const MESSAGE_MAX: usize = 600;
-
-/// One failed try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What it says of the account.
-    pub outcome: Outcome,
-    /// What the caller is told when no other try follows.
-    pub error: ChatError,
-    /// Another account may do better.
-    pub retry: bool,
-}
 
 /// What a failed answer came with.
 #[derive(Clone, Copy, Debug)]
@@ -85,31 +75,6 @@ pub fn of_fault(fault: &Fault, context: Context) -> Failure {
         Fault::OutOfResources => "The upstream ran out of resources before the answer was complete.",
     };
     broken(ErrorKind::Upstream, text)
-}
-
-/// No answer at all, or one that broke off underneath.
-pub fn of_network() -> Failure {
-    broken(ErrorKind::Upstream, "The connection to the upstream failed.")
-}
-
-/// A deadline that passed.
-pub fn of_deadline(what: &str) -> Failure {
-    broken(ErrorKind::UpstreamTimeout, &format!("The upstream was silent too long: {what}."))
-}
-
-/// Milliseconds until the moment that a `Retry-After` names: seconds, or an HTTP date.
-pub fn retry_after_ms(value: &str, now_ms: u64) -> Option<u64> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        // A cast from float saturates, so that no header can overflow it.
-        return (seconds >= 0.0).then_some((seconds * 1000.0) as u64);
-    }
-    let moment = DateTime::parse_from_rfc2822(value).ok()?.timestamp_millis();
-    Some(u64::try_from(moment).ok()?.saturating_sub(now_ms))
-}
-
-fn broken(kind: ErrorKind, text: &str) -> Failure {
-    Failure { outcome: Outcome::Failure { cause: text.to_owned() }, error: ChatError::new(kind, text), retry: true }
 }
 
 fn of_error_value(error: &str, context: Context) -> Failure {

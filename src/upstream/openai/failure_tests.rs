@@ -113,14 +113,3 @@ fn an_error_inside_a_200_is_read_by_its_words() {
     assert!(matches!(of(r#""plain text""#).outcome, Outcome::Failure { .. }));
     assert!(matches!(of("{}").outcome, Outcome::Failure { .. }));
 }
-
-#[test]
-fn reads_retry_after_in_both_forms() {
-    assert_eq!(retry_after_ms("3", 0), Some(3_000));
-    assert_eq!(retry_after_ms(" 0.5 ", 0), Some(500));
-    assert_eq!(retry_after_ms("Sat, 21 Nov 2026 12:00:05 GMT", 1_795_262_400_000), Some(5_000));
-    assert_eq!(retry_after_ms("Sat, 21 Nov 2026 11:00:00 GMT", 1_795_262_400_000), Some(0));
-    for nonsense in ["", "soon", "-1", "NaN"] {
-        assert_eq!(retry_after_ms(nonsense, 0), None, "{nonsense}");
-    }
-}

@@ -13,21 +13,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::WireUsage;
+use super::failure::{self, Context};
 use crate::chat::Usage;
 use crate::stream::splice::{Edit, span_of, splice};
+use crate::upstream::passage::{Fed, Passage, Phase};
 use shape::Shape;
 
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
 const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// What to write for one chunk: `lead`, then `chunk[rest]`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Fed {
-    /// Bytes to write first.
-    pub lead: Vec<u8>,
-    /// The part of the chunk that follows unchanged.
-    pub rest: Range<usize>,
-}
 
 /// Why a stream did not end as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +63,9 @@ pub struct Meter {
     drop_blank: bool,
     /// How the last line looked that needed no change.
     shape: Shape,
+    /// The account's credential, which no message may hold.
+    secret: String,
+    retry_after_ms: Option<u64>,
     finders: Finders,
 }
 
@@ -116,6 +112,8 @@ impl Meter {
             between_events: true,
             drop_blank: false,
             shape: Shape::default(),
+            secret: String::new(),
+            retry_after_ms: None,
             finders: Finders {
                 finish: Finder::new("\"finish_reason\""),
                 usage: Finder::new("\"usage\""),
@@ -123,6 +121,11 @@ impl Meter {
                 model: Finder::new("\"model\""),
             },
         }
+    }
+
+    /// The same meter, which tells failures with what the answer came with.
+    pub fn within(self, context: Context) -> Self {
+        Meter { secret: context.secret.to_owned(), retry_after_ms: context.retry_after_ms, ..self }
     }
 
     /// Where the stream stands.
@@ -162,7 +165,7 @@ impl Meter {
             let line = tail.get(..=length).unwrap_or_default();
             if self.carry.is_empty() {
                 let fate = self.line(line);
-                fed.add(chunk, at..end, fate);
+                add(&mut fed, chunk, at..end, fate);
             } else {
                 self.carry.extend_from_slice(line);
                 let line = std::mem::take(&mut self.carry);
@@ -201,7 +204,7 @@ impl Meter {
     }
 
     fn end(&mut self, fed: &mut Fed, chunk: &[u8]) {
-        fed.flush(chunk);
+        flush(fed, chunk);
         fed.lead.push(b'\n');
         self.between_events = true;
     }
@@ -307,25 +310,54 @@ impl Meter {
     }
 }
 
-impl Fed {
-    fn add(&mut self, chunk: &[u8], line: Range<usize>, fate: Fate) {
-        match fate {
-            Fate::Keep if self.rest.end == line.start => self.rest.end = line.end,
-            Fate::Keep => {
-                self.flush(chunk);
-                self.rest = line;
-            }
-            Fate::Drop => {}
-            Fate::Edited(edits) => {
-                self.flush(chunk);
-                splice(chunk.get(line).unwrap_or_default(), &edits, &mut self.lead);
-            }
+impl Passage for Meter {
+    fn feed(&mut self, read: &[u8]) -> Fed {
+        Meter::feed(self, read)
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        self.finish()
+    }
+
+    fn phase(&self) -> Phase {
+        let context = Context { secret: &self.secret, retry_after_ms: self.retry_after_ms };
+        match &self.state {
+            State::Running => Phase::Running,
+            State::Complete => Phase::Complete,
+            State::Broken(fault) => Phase::Broken(failure::of_fault(fault, context)),
         }
     }
 
-    fn flush(&mut self, chunk: &[u8]) {
-        self.lead.extend_from_slice(chunk.get(std::mem::take(&mut self.rest)).unwrap_or_default());
+    fn started(&self) -> bool {
+        self.started
     }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    fn between_events(&self) -> bool {
+        self.between_events
+    }
+}
+
+fn add(fed: &mut Fed, chunk: &[u8], line: Range<usize>, fate: Fate) {
+    match fate {
+        Fate::Keep if fed.rest.end == line.start => fed.rest.end = line.end,
+        Fate::Keep => {
+            flush(fed, chunk);
+            fed.rest = line;
+        }
+        Fate::Drop => {}
+        Fate::Edited(edits) => {
+            flush(fed, chunk);
+            splice(chunk.get(line).unwrap_or_default(), &edits, &mut fed.lead);
+        }
+    }
+}
+
+fn flush(fed: &mut Fed, chunk: &[u8]) {
+    fed.lead.extend_from_slice(chunk.get(std::mem::take(&mut fed.rest)).unwrap_or_default());
 }
 
 /// What follows `"key":`. A key cannot be met inside a JSON string, where its quotes are escaped.

@@ -1,5 +1,6 @@
 //! Any service that speaks OpenAI's format; Volcengine Ark and the DeepSeek platform with their own rules.
 pub mod answer;
+pub mod call;
 pub mod failure;
 pub mod fetch;
 pub mod meter;
