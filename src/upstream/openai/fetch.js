@@ -1,4 +1,4 @@
-/** What an upstream answered: its head, and its body; whole where it is a 200 and no event stream. */
+/** What an upstream answered: its head, and its body; whole where it is a 200 and not the stream that was asked for. */
 class Reply {
   constructor(response, whole) {
     this.response = response;
@@ -15,16 +15,18 @@ class Reply {
   }
 }
 
+const EVENTS = 'text/event-stream';
+
 /** Posts `body`. Redirects are not followed: a credential never goes to another host. */
-export async function post(url, credential, accept, userAgent, body, signal) {
+export async function post(url, credential, stream, userAgent, body, signal) {
   const headers = {
     authorization: `Bearer ${credential}`,
     'content-type': 'application/json',
-    accept,
+    accept: stream ? EVENTS : 'application/json',
     'user-agent': userAgent,
   };
   const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
-  const isStream = /^text\/event-stream/i.test(response.headers.get('content-type'));
+  const isStream = stream && response.headers.get('content-type')?.toLowerCase().startsWith(EVENTS);
   if (isStream || response.status !== 200) return new Reply(response);
   return new Reply(response, new Uint8Array(await response.arrayBuffer()));
 }

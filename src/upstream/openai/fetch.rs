@@ -15,7 +15,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub fn status(this: &Reply) -> u16;
 
-    /// The body, where it is a 200 and no event stream.
+    /// The body, where it is a 200 and not the stream that was asked for.
     #[wasm_bindgen(method, getter)]
     pub fn whole(this: &Reply) -> Option<Uint8Array>;
 
@@ -31,7 +31,7 @@ extern "C" {
     async fn post_js(
         url: &str,
         credential: &str,
-        accept: &str,
+        stream: bool,
         user_agent: &str,
         body: Uint8Array,
         signal: &AbortSignal,
@@ -50,7 +50,6 @@ pub async fn post(
     stream: bool,
     signal: &AbortSignal,
 ) -> Result<Reply, JsValue> {
-    let accept = if stream { "text/event-stream" } else { "application/json" };
-    let reply = post_js(url, credential, accept, USER_AGENT, Uint8Array::from(body), signal).await?;
+    let reply = post_js(url, credential, stream, USER_AGENT, Uint8Array::from(body), signal).await?;
     Ok(reply.unchecked_into())
 }
