@@ -1,4 +1,5 @@
 //! The services that answer: `chat` in, their wire format out, and back. An upstream never sees a dialect.
+pub mod deepseek_web;
 pub mod failure;
 pub mod openai;
 pub mod passage;
