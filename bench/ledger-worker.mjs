@@ -2,7 +2,7 @@
 //
 //   POST /configure?accounts=N     a ledger of N accounts
 //   POST /calls?accounts=N&count=M admits and settles M calls on it, `parallel` at a time
-export { Ledger, Registry } from '../src/entry.js';
+export { Ledger, Registry, Session } from '../src/entry.js';
 
 const limits = { concurrency: 64, rpm: 10_000_000, rpd: 100_000_000 };
 

@@ -33,6 +33,7 @@ export async function startWorker(entry, { bindings = {}, objects = true } = {})
           durableObjects: {
             LEDGER: { className: 'Ledger', useSQLite: true },
             REGISTRY: { className: 'Registry', useSQLite: true },
+            SESSION: { className: 'Session', useSQLite: true },
           },
         }),
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],

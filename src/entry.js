@@ -44,3 +44,5 @@ export class Registry extends forward('RegistryObject', [
   'apply',
   'login_attempt',
 ]) {}
+
+export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'finish']) {}

@@ -20,6 +20,8 @@ pub mod http;
 pub mod ledger;
 pub mod rpc;
 pub mod stream;
+pub mod tokens;
+pub mod tools;
 pub mod upstream;
 
 use worker::{Context, Env, Request, Response, Result, event};

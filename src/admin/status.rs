@@ -52,7 +52,7 @@ pub(super) async fn explain(call: &AdminCall<'_>, env: &Env) -> Result<AdminRepl
         None => None,
     };
     let allowed = view.is_none_or(|view| route::is_allowed(&hot, view.models.as_deref(), &envelope.model));
-    let candidates = route::candidates(&hot, &envelope.model);
+    let candidates = route::candidates(&hot, &envelope.model, Endpoint::Chat);
     if candidates.is_empty() {
         let message = format!("No upstream has the model `{}`.", envelope.model);
         return Err(ChatError { param: Some("model".into()), ..ChatError::new(ErrorKind::ModelNotFound, message) });

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::limits::Limits;
 use super::settings::Settings;
+use crate::chat::Endpoint;
 
 /// What a secret reads as in every answer; sent back, it keeps the stored one.
 pub(super) const MASK: &str = "***";
@@ -54,6 +55,17 @@ pub enum Kind {
     DeepseekWeb,
     /// Volcengine's console.
     VolcengineConsole,
+}
+
+impl Kind {
+    /// Whether it answers this route.
+    pub fn serves(self, endpoint: Endpoint) -> bool {
+        match self {
+            Kind::Openai => true,
+            Kind::DeepseekWeb => endpoint == Endpoint::Chat,
+            Kind::VolcengineConsole => false,
+        }
+    }
 }
 
 /// A service.

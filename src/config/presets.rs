@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Kind, Upstream};
+use crate::upstream::deepseek_web::models;
 
 /// The longest a plain answer may take where nothing else is said, as official SDKs have it.
 pub(super) const TIMEOUT_S: u64 = 600;
@@ -9,7 +10,7 @@ pub(super) const TIMEOUT_S: u64 = 600;
 /// The built-in upstream of this id.
 pub(super) fn upstream(id: &str) -> Option<Upstream> {
     let (kind, base_url, models, timeout_s): (_, _, &[&str], _) = match id {
-        "deepseek-web" => (Kind::DeepseekWeb, "https://chat.deepseek.com", &[], TIMEOUT_S),
+        "deepseek-web" => (Kind::DeepseekWeb, "https://chat.deepseek.com", &models::NAMES, TIMEOUT_S),
         "deepseek" => (
             Kind::Openai,
             "https://api.deepseek.com",

@@ -238,6 +238,7 @@ impl Reader<'_> {
         let stored = self.stored.accounts.iter().find(|account| account.id == id);
         if let Some(stored) = stored
             && stored.secrets == names
+            && (&stored.email, &stored.mobile) == (&input.email, &input.mobile)
             && given.iter().all(|(_, value)| *value == MASK)
         {
             return Ok((names, stored.sealed.clone()));
@@ -256,6 +257,12 @@ impl Reader<'_> {
                 value => value.to_owned(),
             };
             secrets.0.insert(name.to_owned(), value);
+        }
+        // Who opens the secrets logs in with these too.
+        for (name, value) in [("email", &input.email), ("mobile", &input.mobile)] {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                secrets.0.insert(name.to_owned(), value.clone());
+            }
         }
         Ok((names, self.vault.seal(id, &secrets)?))
     }

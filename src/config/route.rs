@@ -1,8 +1,9 @@
 //! Model name → the upstreams that could serve it, and their names for it.
 use wildmatch::WildMatch;
 
-use super::document::{Kind, Upstream};
+use super::document::Upstream;
 use super::views::Hot;
+use crate::chat::Endpoint;
 
 /// The longest chain of aliases that is followed; validation refuses loops.
 const ALIASES_MAX: usize = 8;
@@ -10,9 +11,9 @@ const ALIASES_MAX: usize = 8;
 /// The upstreams that serve `model`, as `(upstream id, the upstream's name for the model)`.
 ///
 /// An upstream that names the model, or maps it, comes before one that takes any name with its `default_model`.
-pub fn candidates(hot: &Hot, model: &str) -> Vec<(String, String)> {
+pub fn candidates(hot: &Hot, model: &str, endpoint: Endpoint) -> Vec<(String, String)> {
     let model = resolve(hot, model);
-    let serving = || hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind == Kind::Openai);
+    let serving = || hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind.serves(endpoint));
     let named: Vec<_> = serving().filter_map(|upstream| Some((upstream.id.clone(), named(upstream, model)?))).collect();
     if !named.is_empty() {
         return named;
@@ -39,14 +40,13 @@ pub fn is_allowed(hot: &Hot, allowed: Option<&[String]>, model: &str) -> bool {
 /// Every model that can be named and that `allowed` permits, with the upstream that has it first. Wildcards name none.
 pub fn models(hot: &Hot, allowed: Option<&[String]>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    let direct = hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind == Kind::Openai).flat_map(
-        |upstream| {
-            let names = upstream.models.iter().filter(|name| !name.contains('*')).chain(upstream.model_mapping.keys());
-            names.map(|name| (name.clone(), upstream.id.clone()))
-        },
-    );
+    let serves = |upstream: &&Upstream| upstream.enabled && upstream.kind.serves(Endpoint::Chat);
+    let direct = hot.upstreams.iter().filter(serves).flat_map(|upstream| {
+        let names = upstream.models.iter().filter(|name| !name.contains('*')).chain(upstream.model_mapping.keys());
+        names.map(|name| (name.clone(), upstream.id.clone()))
+    });
     let aliased = hot.aliases.keys().filter_map(|alias| {
-        let (upstream, _) = candidates(hot, alias).into_iter().next()?;
+        let (upstream, _) = candidates(hot, alias, Endpoint::Chat).into_iter().next()?;
         Some((alias.clone(), upstream))
     });
     for (name, owner) in direct.chain(aliased) {
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn finds_who_serves_a_model_and_how_it_is_called_there() {
         let of = |model: &str| -> Vec<String> {
-            candidates(&hot(), model).into_iter().map(|(id, name)| format!("{id}:{name}")).collect()
+            candidates(&hot(), model, Endpoint::Chat).into_iter().map(|(id, name)| format!("{id}:{name}")).collect()
         };
         assert_eq!(of("m"), ["a:m", "b:ep-2"]);
         assert_eq!(of("vendor/x"), ["a:vendor/x"]);

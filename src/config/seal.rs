@@ -31,7 +31,12 @@ impl fmt::Debug for Secrets {
 impl Secrets {
     /// What goes into `Authorization: Bearer`, for an account of an OpenAI-format upstream.
     pub fn api_key(&self) -> Option<&str> {
-        self.0.get("api_key").map(String::as_str)
+        self.get("api_key")
+    }
+
+    /// One secret.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 }
 

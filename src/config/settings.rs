@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger;
+use crate::upstream::deepseek_web::settings::DeepseekWeb;
 
 /// `settings` of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub cors_origin: String,
     /// Whether request and answer bodies may be logged. Default false.
     pub log_bodies: bool,
+    /// DeepSeek's web chat.
+    pub deepseek_web: DeepseekWeb,
 }
 
 /// The waiting queue.
@@ -64,6 +67,7 @@ impl Default for Settings {
             sticky_s: 1_800,
             cors_origin: "*".to_owned(),
             log_bodies: false,
+            deepseek_web: DeepseekWeb::default(),
         }
     }
 }

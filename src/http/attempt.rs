@@ -5,12 +5,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
+use web_sys::AbortSignal;
 use worker::{Date, Delay};
 
 use super::answer::{Answer, Receipt};
+use super::translation::Translation;
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
+use crate::dialect::openai::answer::Head;
 use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, pump};
+use crate::upstream::decode::Decode;
 use crate::upstream::failure::{self, Failure};
 use crate::upstream::passage::{Passage, Phase};
 use crate::upstream::service::{Opened, Service};
@@ -60,13 +64,19 @@ impl Try<'_> {
         let abort = self.departure.controller();
         let signal = abort.signal();
         let headers_seen = Cell::new(false);
-        let first = first_bytes(service, &signal, &headers_seen);
+        let first = first_bytes(service, self.envelope, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
             Ok(First::Whole(body, usage)) => {
                 answer.give(body, self.receipt);
                 Ended::Answered(usage)
             }
-            Ok(First::Begun(source, passage, lead)) => self.relay(source, passage, lead, answer).await,
+            Ok(First::Begun(source, passage, lead)) => {
+                let ended = self.relay(service, &signal, source, passage, lead, answer).await;
+                if matches!(ended, Ended::Left(_)) {
+                    abort.abort();
+                }
+                ended
+            }
             Err(failure) => {
                 let was_gone = self.departure.is_gone();
                 abort.abort();
@@ -119,14 +129,34 @@ impl Try<'_> {
     }
 
     /// Moves the rest of a stream.
-    async fn relay(&self, source: Source, passage: Box<dyn Passage>, lead: Vec<u8>, answer: &mut Answer) -> Ended {
+    async fn relay(
+        &self,
+        service: &Service<'_>,
+        signal: &AbortSignal,
+        mut source: Source,
+        passage: Box<dyn Passage>,
+        lead: Vec<u8>,
+        answer: &mut Answer,
+    ) -> Ended {
         let sink = answer.stream(self.receipt);
         let passage = Rc::new(RefCell::new(passage));
-        let ended = match sink.write(&lead).await {
-            Err(_) => End::Left,
-            Ok(()) if passage.borrow().phase() != Phase::Running => End::Stopped,
-            Ok(()) => self.pump(&source, sink, &passage).await,
-        };
+        let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
+        while matches!(ended, End::Stopped | End::Ended) {
+            let phase = passage.borrow().phase();
+            match phase {
+                Phase::Running if ended == End::Stopped => {}
+                Phase::Paused => {
+                    source.cancel();
+                    match service.resume(signal).await {
+                        Ok(rest) => source = rest,
+                        Err(_) => break,
+                    }
+                    passage.borrow_mut().resume();
+                }
+                _ => break,
+            }
+            ended = self.pump(&source, sink, &passage).await;
+        }
         source.cancel();
         let usage = passage.borrow().usage();
         let failure = match (ended, passage.borrow().phase()) {
@@ -203,15 +233,34 @@ impl Try<'_> {
 /// Up to the first event of a stream, or to the end of a plain answer.
 async fn first_bytes(
     service: &Service<'_>,
-    signal: &web_sys::AbortSignal,
+    envelope: &Envelope,
+    signal: &AbortSignal,
     headers_seen: &Cell<bool>,
 ) -> Result<First, Failure> {
-    let (source, mut passage) = match service.open(signal, headers_seen).await? {
+    let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
         Opened::Whole(body, usage) => return Ok(First::Whole(body, usage)),
         Opened::Stream(source, passage) => (source, passage),
+        Opened::Events(source, decode) => (source, translation(envelope, decode)),
     };
     let mut lead = Vec::new();
-    while !passage.started() && passage.phase() == Phase::Running {
+    loop {
+        match passage.phase() {
+            Phase::Running if !passage.started() => {}
+            Phase::Paused if !passage.started() => {
+                source.cancel();
+                source = service.resume(signal).await?;
+                passage.resume();
+            }
+            Phase::Broken(failure) if !passage.started() => {
+                source.cancel();
+                return Err(failure);
+            }
+            _ if envelope.stream => return Ok(First::Begun(source, passage, lead)),
+            _ => {
+                source.cancel();
+                return Ok(First::Whole(lead, passage.usage()));
+            }
+        }
         match source.read().await.map_err(|_| failure::of_network())? {
             Some(read) => {
                 let fed = passage.feed(&read);
@@ -221,11 +270,15 @@ async fn first_bytes(
             None => lead.extend_from_slice(&passage.end()),
         }
     }
-    match passage.phase() {
-        Phase::Broken(failure) if !passage.started() => {
-            source.cancel();
-            Err(failure)
-        }
-        _ => Ok(First::Begun(source, passage, lead)),
+}
+
+/// A service's events in the caller's format.
+fn translation(envelope: &Envelope, decode: Box<dyn Decode>) -> Box<dyn Passage> {
+    let mut random = [0; 12];
+    if getrandom::fill(&mut random).is_err() {
+        worker::console_error!("no randomness for an answer's id");
     }
+    let id = format!("chatcmpl-{}", random.map(|byte| format!("{byte:02x}")).concat());
+    let head = Head { id, created: Date::now().as_millis() / 1000, model: envelope.model.clone() };
+    Box::new(Translation::new(decode, head, envelope.stream.then_some(envelope.usage_asked)))
 }

@@ -1,8 +1,8 @@
 //! Who is calling, and what that caller may use.
 use std::rc::Rc;
 
-use crate::chat::{ChatError, ErrorKind};
-use crate::config::{Hot, KeyView, Upstream, route, source};
+use crate::chat::{ChatError, Endpoint, ErrorKind};
+use crate::config::{Hot, KeyView, Kind, Upstream, route, source};
 use worker::Env;
 
 /// A caller with a client key, or with a credential of its own for an upstream that takes those.
@@ -20,6 +20,7 @@ enum Identity {
 
 /// One place that serves a model.
 pub(super) struct Candidate {
+    pub(super) kind: Kind,
     pub(super) base_url: String,
     /// The upstream's name for the model.
     pub(super) model: String,
@@ -102,9 +103,9 @@ impl Caller {
     ///
     /// # Errors
     /// `ModelNotAllowed`, `ModelNotFound`; `InvalidKey` for a direct caller whom no upstream takes.
-    pub(super) fn plan(&self, model: &str) -> Result<Plan, ChatError> {
+    pub(super) fn plan(&self, model: &str, endpoint: Endpoint) -> Result<Plan, ChatError> {
         self.permit(model)?;
-        let candidates = self.candidates(model);
+        let candidates = self.candidates(model, endpoint);
         match &self.identity {
             Identity::Key(..) if candidates.is_empty() => Err(not_found(model)),
             Identity::Key(..) => Ok(Plan::Pooled),
@@ -119,29 +120,30 @@ impl Caller {
     }
 
     /// The ids of the upstreams that serve `model`.
-    pub(super) fn upstreams(&self, model: &str) -> Result<Vec<String>, ChatError> {
+    pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint) -> Result<Vec<String>, ChatError> {
         self.permit(model)?;
-        let ids: Vec<String> = self.candidates(model).into_iter().map(|(id, _)| id).collect();
+        let ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();
         if ids.is_empty() { Err(not_found(model)) } else { Ok(ids) }
     }
 
     /// Where `upstream` serves `model`.
-    pub(super) fn candidate(&self, upstream: &str, model: &str) -> Option<Candidate> {
-        let (id, name) = self.candidates(model).into_iter().find(|(id, _)| id == upstream)?;
+    pub(super) fn candidate(&self, upstream: &str, model: &str, endpoint: Endpoint) -> Option<Candidate> {
+        let (id, name) = self.candidates(model, endpoint).into_iter().find(|(id, _)| id == upstream)?;
         self.candidate_of(&id, name)
     }
 
     fn candidate_of(&self, id: &str, model: String) -> Option<Candidate> {
         let upstream = self.upstream(id)?;
         Some(Candidate {
+            kind: upstream.kind,
             base_url: upstream.base_url.clone(),
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
         })
     }
 
-    fn candidates(&self, model: &str) -> Vec<(String, String)> {
-        route::candidates(&self.hot, model)
+    fn candidates(&self, model: &str, endpoint: Endpoint) -> Vec<(String, String)> {
+        route::candidates(&self.hot, model, endpoint)
     }
 
     fn upstream(&self, id: &str) -> Option<&Upstream> {

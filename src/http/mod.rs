@@ -8,6 +8,7 @@ mod path;
 mod pooled;
 mod respond;
 mod status;
+mod translation;
 
 use futures::channel::oneshot;
 use serde_json::json;

@@ -9,13 +9,17 @@ use worker::Env;
 use super::answer::{Answer, Receipt};
 use super::attempt::{Ended, Try};
 use super::caller::{Caller, Candidate, Plan};
-use crate::chat::{ChatError, Envelope, ErrorKind, Outcome};
-use crate::config::{Settings, source};
+use crate::chat::{ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
+use crate::config::{Kind, Secrets, Settings, source};
+use crate::dialect::openai;
 use crate::ledger::client;
 use crate::ledger::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal};
 use crate::stream::pipe::Departure;
+use crate::upstream::deepseek_web;
+use crate::upstream::deepseek_web::call::Owner;
+use crate::upstream::deepseek_web::session::Credential;
 use crate::upstream::failure::{self, Failure};
-use crate::upstream::openai;
+use crate::upstream::openai::call;
 use crate::upstream::service::Service;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
@@ -38,6 +42,17 @@ struct Tries {
     last: Option<Failure>,
 }
 
+/// With what an account is used.
+enum Login<'a> {
+    Pooled {
+        account: &'a str,
+        secrets: &'a Secrets,
+        sealed: &'a str,
+    },
+    /// The caller's own credential.
+    Direct(&'a str),
+}
+
 /// Why a call has no lease.
 enum NoLease {
     Left,
@@ -47,7 +62,7 @@ enum NoLease {
 impl Call {
     /// Makes the call and gives its answer.
     pub(super) async fn run(mut self, mut answer: Answer) {
-        let plan = match self.caller.plan(&self.envelope.model) {
+        let plan = match self.caller.plan(&self.envelope.model, self.envelope.endpoint) {
             Ok(plan) => plan,
             Err(error) => return finish(answer.fail(error, Receipt::default(), true).await),
         };
@@ -56,9 +71,15 @@ impl Call {
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
                 let receipt = Receipt { attempts: 1, waited_ms: 0 };
+                let chat = match self.chat(&candidate) {
+                    Ok(chat) => chat,
+                    Err(error) => return finish(answer.fail(error, receipt, true).await),
+                };
+                let Some(service) = self.service(&candidate, Login::Direct(&credential), chat.as_ref()) else { return };
                 let attempt = self.attempt(&settings, &candidate, receipt, Rc::new(|| {}));
-                let service = self.service(&candidate, &credential);
-                if let Ended::Failed(failure) = attempt.run(&service, &mut answer).await {
+                let ended = attempt.run(&service, &mut answer).await;
+                service.finish().await;
+                if let Ended::Failed(failure) = ended {
                     finish(answer.fail(failure.error, receipt, true).await);
                 }
             }
@@ -76,14 +97,7 @@ impl Call {
             tries.receipt.attempts += 1;
             tries.receipt.waited_ms += grant.waited_ms;
             tries.accounts.push(grant.account.clone());
-            let ended = self.try_account(&grant, tries.receipt, answer).await;
-            let (outcome, failure) = match ended {
-                Ended::Answered(usage) => (Outcome::Success { usage }, None),
-                Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
-                Ended::Broken(failure) => (failure.outcome, None),
-                Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
-            };
-            client::settle(&self.env, &grant.lease, outcome).await;
+            let failure = self.try_account(&grant, tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
                 return finish(answer.fail(failure.error, tries.receipt, true).await);
@@ -92,14 +106,21 @@ impl Call {
         }
     }
 
-    async fn try_account(&self, grant: &Grant, receipt: Receipt, answer: &mut Answer) -> Ended {
-        let hot = self.caller.hot();
+    /// One try on the account of a lease, which is settled; a failure before the first byte is answered.
+    async fn try_account(&self, grant: &Grant, receipt: Receipt, answer: &mut Answer) -> Option<Failure> {
         let opened = source::vault(&self.env).and_then(|vault| vault.open(&grant.account, &grant.sealed));
-        let (Ok(secrets), Some(candidate)) = (opened, self.caller.candidate(&grant.upstream, &self.envelope.model))
-        else {
-            return Ended::Failed(unreadable());
+        let candidate = self.caller.candidate(&grant.upstream, &self.envelope.model, self.envelope.endpoint);
+        let (Ok(secrets), Some(candidate)) = (opened, candidate) else {
+            return self.settle(grant, Ended::Failed(unreadable())).await;
         };
-        let Some(credential) = secrets.api_key() else { return Ended::Failed(unreadable()) };
+        let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
+        let chat = match self.chat(&candidate) {
+            Ok(chat) => chat,
+            Err(error) => return self.settle(grant, Ended::Failed(of_caller(error))).await,
+        };
+        let Some(service) = self.service(&candidate, login, chat.as_ref()) else {
+            return self.settle(grant, Ended::Failed(unreadable())).await;
+        };
         let (env, lease) = (self.env.clone(), grant.lease.clone());
         let renew = Rc::new(move || {
             let (env, lease) = (env.clone(), lease.clone());
@@ -108,17 +129,62 @@ impl Call {
                 let _ = client::renew(&env, &lease).await;
             });
         });
-        let service = self.service(&candidate, credential);
-        self.attempt(&hot.settings, &candidate, receipt, renew).run(&service, answer).await
+        let settings = &self.caller.hot().settings;
+        let ended = self.attempt(settings, &candidate, receipt, renew).run(&service, answer).await;
+        // The account is not free before its service has stopped.
+        service.stop().await;
+        let failure = self.settle(grant, ended).await;
+        service.finish().await;
+        failure
     }
 
-    fn service<'a>(&'a self, candidate: &'a Candidate, credential: &'a str) -> Service<'a> {
-        Service::Openai(openai::call::Call {
-            envelope: &self.envelope,
-            base_url: &candidate.base_url,
-            model: &candidate.model,
-            credential,
-        })
+    async fn settle(&self, grant: &Grant, ended: Ended) -> Option<Failure> {
+        let (outcome, failure) = match ended {
+            Ended::Answered(usage) => (Outcome::Success { usage }, None),
+            Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
+            Ended::Broken(failure) => (failure.outcome, None),
+            Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
+        };
+        client::settle(&self.env, &grant.lease, outcome).await;
+        failure
+    }
+
+    /// The call in common words, for a service that does not speak the caller's.
+    fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
+        match candidate.kind {
+            Kind::Openai => Ok(None),
+            Kind::DeepseekWeb | Kind::VolcengineConsole => openai::chat::decode(&self.envelope.body).map(Some),
+        }
+    }
+
+    fn service<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        login: Login<'a>,
+        chat: Option<&'a ChatRequest>,
+    ) -> Option<Service<'a>> {
+        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings.deepseek_web);
+        let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
+        match (chat, login) {
+            (None, Login::Pooled { secrets, .. }) => {
+                let credential = secrets.api_key()?;
+                Some(Service::Openai(call::Call { envelope, base_url, model, credential }))
+            }
+            (None, Login::Direct(credential)) => {
+                Some(Service::Openai(call::Call { envelope, base_url, model, credential }))
+            }
+            (Some(chat), login) => {
+                let (account, credential) = match login {
+                    Login::Pooled { account, sealed, .. } => {
+                        (account.to_owned(), Credential::Sealed(sealed.to_owned()))
+                    }
+                    Login::Direct(token) => (direct_name(&self.env, token)?, Credential::Token(token.to_owned())),
+                };
+                let owner = Owner { account: &account, credential, base_url, settings };
+                let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
+                Some(Service::DeepseekWeb(call))
+            }
+        }
     }
 
     fn attempt<'a>(
@@ -169,7 +235,7 @@ impl Call {
             version: self.caller.hot().version,
             ticket: format!("{}-{}", self.request_id, tries.receipt.attempts),
             key: self.caller.key_id().to_owned(),
-            upstreams: self.caller.upstreams(&self.envelope.model)?,
+            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint)?,
             exclude: tries.accounts.clone(),
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,
@@ -195,6 +261,16 @@ impl Call {
 
 /// A caller who is gone needs no answer.
 fn finish<E>(_told: Result<(), E>) {}
+
+/// What the caller sent cannot be asked of this kind of service.
+fn of_caller(error: ChatError) -> Failure {
+    Failure { outcome: Outcome::Unused, error, retry: false }
+}
+
+/// The name of a direct caller's `Session`: the same for the same token, and nothing can be read from it.
+fn direct_name(env: &Env, token: &str) -> Option<String> {
+    Some(format!("direct-{}", source::vault(env).ok()?.hash_key(token)))
+}
 
 fn unreadable() -> Failure {
     let text = "The account's secret cannot be read: was MASTER_KEY changed?";

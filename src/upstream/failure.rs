@@ -1,10 +1,11 @@
 //! One failed try, whatever the upstream: for its account, for the caller, and whether another account should try.
 use chrono::DateTime;
+use serde::{Deserialize, Serialize};
 
 use crate::chat::{ChatError, ErrorKind, Outcome};
 
 /// One failed try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What it says of the account.
     pub outcome: Outcome,

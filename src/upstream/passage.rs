@@ -34,6 +34,8 @@ pub trait Passage {
     fn end(&mut self) -> Vec<u8>;
     /// Where it stands.
     fn phase(&self) -> Phase;
+    /// After [`Phase::Paused`]: the stream that follows is the rest of the same answer.
+    fn resume(&mut self);
     /// The upstream began to answer: from here on the caller cannot be served by another account.
     fn started(&self) -> bool;
     /// What was used so far, where it is known.

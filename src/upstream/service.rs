@@ -3,9 +3,10 @@ use std::cell::Cell;
 
 use web_sys::AbortSignal;
 
-use super::failure::Failure;
-use super::openai;
+use super::decode::Decode;
+use super::failure::{Failure, of_network};
 use super::passage::Passage;
+use super::{deepseek_web, openai};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
 
@@ -13,14 +14,18 @@ use crate::stream::pipe::Source;
 pub enum Service<'a> {
     /// OpenAI's format.
     Openai(openai::call::Call<'a>),
+    /// DeepSeek's web chat.
+    DeepseekWeb(deepseek_web::call::Call<'a>),
 }
 
 /// How a service answered.
 pub enum Opened {
     /// With all of a plain answer, in the caller's format.
     Whole(Vec<u8>, Option<Usage>),
-    /// With a stream.
+    /// With a stream in the caller's format.
     Stream(Source, Box<dyn Passage>),
+    /// With a stream of its own.
+    Events(Source, Box<dyn Decode>),
 }
 
 impl Service<'_> {
@@ -31,6 +36,34 @@ impl Service<'_> {
     pub async fn open(&self, signal: &AbortSignal, headers_seen: &Cell<bool>) -> Result<Opened, Failure> {
         match self {
             Service::Openai(call) => call.open(signal, headers_seen).await,
+            Service::DeepseekWeb(call) => call.open(signal, headers_seen).await,
+        }
+    }
+
+    /// After [`super::passage::Phase::Paused`]: the stream of the rest.
+    ///
+    /// # Errors
+    /// What the service answered instead.
+    pub async fn resume(&self, signal: &AbortSignal) -> Result<Source, Failure> {
+        match self {
+            Service::Openai(_) => Err(of_network()),
+            Service::DeepseekWeb(call) => call.resume(signal).await,
+        }
+    }
+
+    /// An answer that is still being written is stopped: nobody reads it.
+    pub async fn stop(&self) {
+        if let Service::DeepseekWeb(call) = self
+            && call.is_writing()
+        {
+            call.finish().await;
+        }
+    }
+
+    /// The call is over, whatever its end.
+    pub async fn finish(&self) {
+        if let Service::DeepseekWeb(call) = self {
+            call.finish().await;
         }
     }
 }

@@ -96,6 +96,7 @@ export class Gateway {
           durableObjects: {
             LEDGER: { className: 'Ledger', useSQLite: true },
             REGISTRY: { className: 'Registry', useSQLite: true },
+            SESSION: { className: 'Session', useSQLite: true },
           },
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         },

@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(of("deepseek-reasoner-search"), "default thinks searches");
         assert_eq!(of("deepseek-v4-pro"), "expert thinks");
         assert_eq!(of("deepseek-v4-flash-search-nothinking"), "default searches");
-        assert!(NAMES.iter().all(|name| Mode::of(name, Some(false), None).thinking == false));
+        assert!(NAMES.iter().all(|name| !Mode::of(name, Some(false), None).thinking));
     }
 
     #[test]

@@ -328,6 +328,8 @@ impl Passage for Meter {
         }
     }
 
+    fn resume(&mut self) {}
+
     fn started(&self) -> bool {
         self.started
     }

@@ -2,6 +2,5 @@
 pub mod answer;
 pub mod call;
 pub mod failure;
-pub mod fetch;
 pub mod meter;
 pub mod request;

@@ -1,0 +1,15 @@
+//! What reads the stream of a service that does not speak the caller's language.
+use super::passage::Phase;
+use crate::chat::ChatEvent;
+
+/// Reads one answer, bytes in, events out.
+pub trait Decode {
+    /// Takes one read of the service's body.
+    fn feed(&mut self, read: &[u8]) -> Vec<ChatEvent>;
+    /// Takes the clean end of the body.
+    fn end(&mut self) -> Vec<ChatEvent>;
+    /// Where it stands.
+    fn phase(&self) -> Phase;
+    /// After [`Phase::Paused`]: the stream that follows is the rest of the same answer.
+    fn resume(&mut self);
+}

@@ -1,0 +1,294 @@
+//! The Durable Object `Session`, one per account: what must happen once at a time (logging in), and what had better
+//! happen before it is needed (opening the next conversation and working for it).
+//!
+//! While an account is in use, one conversation stands ready; when it was not used in time it is given up, and the object
+//! rests. Conversations that are done with are deleted one by one, at a gentle pace.
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::lock::Mutex;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use worker::{Date, DurableObject, Env, Request, Response, Result, State, console_error, console_log, durable_object};
+
+use super::client::{Client, Conversation};
+use super::session::{Credential, Finish, Prepare, Prepared};
+use super::wire::Trouble;
+use crate::chat::{ChatError, ErrorKind};
+use crate::config::{Secrets, source};
+use crate::upstream::failure::Failure;
+
+/// Between two deletions: faster ones are answered with 429 (protocols: §4).
+const DELETE_EVERY: Duration = Duration::from_secs(3);
+/// Work that ends sooner than this is not handed out.
+const WORK_MARGIN_MS: u64 = 20_000;
+/// Conversations that wait for their deletion; older ones are left where they are.
+const TRASH_MAX: usize = 200;
+/// Where the state is stored.
+const STORED: &str = "session";
+
+/// The Rust side of the `Session` class.
+#[durable_object(fetch)]
+pub struct SessionObject {
+    shell: Rc<Shell>,
+}
+
+struct Shell {
+    state: State,
+    env: Env,
+    session: Mutex<Option<Session>>,
+}
+
+/// What survives the object's rest. The token is sealed.
+#[derive(Default, Serialize, Deserialize)]
+struct Stored {
+    /// The last call's settings.
+    prepare: Option<Prepare>,
+    sealed_token: Option<String>,
+    /// The conversation that stood ready.
+    ready: Option<String>,
+    trash: Vec<String>,
+}
+
+#[derive(Default)]
+struct Session {
+    prepare: Option<Prepare>,
+    token: Option<String>,
+    ready: Option<Ready>,
+    trash: Vec<String>,
+}
+
+struct Ready {
+    conversation: Conversation,
+    until_ms: u64,
+}
+
+impl DurableObject for SessionObject {
+    fn new(state: State, env: Env) -> Self {
+        SessionObject { shell: Rc::new(Shell { state, env, session: Mutex::default() }) }
+    }
+
+    async fn fetch(&self, _request: Request) -> Result<Response> {
+        Response::error("not for requests", 404)
+    }
+}
+
+#[wasm_bindgen]
+impl SessionObject {
+    /// Gives a conversation, and begins to make the next one.
+    pub async fn prepare(&self, argument: String) -> String {
+        let request: Prepare = match serde_json::from_str(&argument) {
+            Ok(request) => request,
+            Err(error) => return fault(&error),
+        };
+        let is_warm = request.settings.warm_s > 0;
+        let prepared = self.shell.prepare(request).await;
+        if is_warm && prepared.is_ok() {
+            let shell = self.shell.clone();
+            wasm_bindgen_futures::spawn_local(async move { shell.make_ready().await });
+        }
+        serde_json::to_string(&prepared).unwrap_or_else(|error| fault(&error))
+    }
+
+    /// Stops an answer that nobody reads, and has the conversation deleted.
+    pub async fn finish(&self, argument: String) -> String {
+        match serde_json::from_str(&argument) {
+            Ok(request) => self.shell.finish(request).await,
+            Err(error) => return fault(&error),
+        }
+        "true".to_owned()
+    }
+
+    /// Deletes one conversation, and gives one up that nobody used.
+    pub async fn alarm(&self) {
+        self.shell.alarm().await;
+    }
+}
+
+impl Shell {
+    async fn prepare(&self, request: Prepare) -> std::result::Result<Prepared, Failure> {
+        let mut lock = self.session.lock().await;
+        let session = self.session_in(&mut lock).await;
+        session.adopt(request);
+        let now = Date::now().as_millis();
+        let ready = session.ready.take().filter(|ready| ready.until_ms > now);
+        let made = match (ready, &session.token) {
+            (Some(ready), Some(token)) => Ok((token.clone(), ready.conversation)),
+            _ => self.converse(session).await,
+        };
+        self.store(session).await;
+        made.map(|(token, conversation)| Prepared { token, conversation: conversation.id, work: conversation.work })
+            .map_err(|trouble| trouble.failure(Date::now().as_millis()))
+    }
+
+    /// A new conversation; logs in once where the token is none.
+    async fn converse(&self, session: &mut Session) -> std::result::Result<(String, Conversation), Trouble> {
+        let Some(prepare) = session.prepare.clone() else { return Err(Trouble::Token) };
+        let client = Client { base_url: &prepare.base_url, settings: &prepare.settings };
+        let mut refused = prepare.rejected.clone();
+        loop {
+            let token = match session.token.clone() {
+                Some(token) => token,
+                None => self.token(&client, &prepare, refused.as_deref()).await?,
+            };
+            session.token = Some(token.clone());
+            match client.converse(&token).await {
+                Err(Trouble::Token) if refused.as_ref() != Some(&token) => {
+                    session.token = None;
+                    refused = Some(token);
+                }
+                Err(Trouble::Token) => {
+                    session.token = None;
+                    return Err(Trouble::Token);
+                }
+                made => return made.map(|conversation| (token, conversation)),
+            }
+        }
+    }
+
+    /// The token that the operator gave, unless it was refused; else that of a login.
+    async fn token(
+        &self,
+        client: &Client<'_>,
+        prepare: &Prepare,
+        refused: Option<&str>,
+    ) -> std::result::Result<String, Trouble> {
+        let secrets = match &prepare.credential {
+            Credential::Token(token) => Secrets([("token".to_owned(), token.clone())].into()),
+            Credential::Sealed(sealed) => {
+                let opened = source::vault(&self.env).and_then(|vault| vault.open(&prepare.account, sealed));
+                opened.map_err(|error| Trouble::Other(error.message))?
+            }
+        };
+        if let Some(token) = secrets.get("token").filter(|token| Some(*token) != refused) {
+            return Ok(token.to_owned());
+        }
+        let password = secrets.get("password").ok_or(Trouble::Token)?;
+        let token = client.login(secrets.get("email"), secrets.get("mobile"), password).await?;
+        console_log!("a DeepSeek account has logged in");
+        Ok(token)
+    }
+
+    /// Makes the next conversation before it is asked for.
+    async fn make_ready(&self) {
+        let mut lock = self.session.lock().await;
+        let session = self.session_in(&mut lock).await;
+        let Some(warm_s) = session.prepare.as_ref().map(|prepare| prepare.settings.warm_s) else { return };
+        if session.ready.is_some() {
+            return;
+        }
+        match self.converse(session).await {
+            Ok((_, conversation)) => {
+                let warm = Date::now().as_millis().saturating_add(warm_s.saturating_mul(1_000));
+                let until_ms = conversation.expires_ms.saturating_sub(WORK_MARGIN_MS).min(warm);
+                session.ready = Some(Ready { conversation, until_ms });
+            }
+            // The next call meets the same trouble, and tells it.
+            Err(trouble) => console_log!("no conversation could be made ready: {trouble:?}"),
+        }
+        self.store(session).await;
+    }
+
+    async fn finish(&self, request: Finish) {
+        let mut lock = self.session.lock().await;
+        let session = self.session_in(&mut lock).await;
+        let (Some(prepare), Some(token)) = (session.prepare.clone(), session.token.clone()) else { return };
+        let client = Client { base_url: &prepare.base_url, settings: &prepare.settings };
+        if let Some(message) = request.stop
+            && let Err(trouble) = client.stop(&token, &request.conversation, message).await
+        {
+            console_log!("an answer could not be stopped: {trouble:?}");
+        }
+        session.discard(request.conversation);
+        self.store(session).await;
+    }
+
+    async fn alarm(&self) {
+        let mut lock = self.session.lock().await;
+        let session = self.session_in(&mut lock).await;
+        let now = Date::now().as_millis();
+        if let Some(ready) = session.ready.take_if(|ready| ready.until_ms <= now) {
+            session.discard(ready.conversation.id);
+        }
+        if let (Some(prepare), Some(token)) = (session.prepare.clone(), session.token.clone())
+            && let Some(conversation) = session.trash.pop()
+        {
+            let client = Client { base_url: &prepare.base_url, settings: &prepare.settings };
+            if let Err(trouble) = client.delete(&token, &conversation).await {
+                console_log!("a conversation could not be deleted: {trouble:?}");
+            }
+        }
+        self.store(session).await;
+    }
+
+    /// The session, read from storage after a rest.
+    async fn session_in<'a>(&self, lock: &'a mut Option<Session>) -> &'a mut Session {
+        if lock.is_none() {
+            let text: Option<String> = self.state.storage().get(STORED).await.ok().flatten();
+            let stored: Stored = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            let opened = stored.sealed_token.as_deref().and_then(|sealed| {
+                source::vault(&self.env).ok()?.open(STORED, sealed).ok()?.get("token").map(str::to_owned)
+            });
+            let mut session = Session { prepare: stored.prepare, token: opened, ready: None, trash: stored.trash };
+            if let Some(left) = stored.ready {
+                session.discard(left);
+            }
+            *lock = Some(session);
+        }
+        lock.get_or_insert_default()
+    }
+
+    /// Stores what must survive, and sets the alarm for what comes next.
+    async fn store(&self, session: &Session) {
+        let seal = |token: &String| {
+            let secrets = Secrets([("token".to_owned(), token.clone())].into());
+            source::vault(&self.env).ok()?.seal(STORED, &secrets).ok()
+        };
+        let stored = Stored {
+            prepare: session.prepare.clone().map(Prepare::without_tokens),
+            sealed_token: session.token.as_ref().and_then(seal),
+            ready: session.ready.as_ref().map(|ready| ready.conversation.id.clone()),
+            trash: session.trash.clone(),
+        };
+        let now = Date::now().as_millis();
+        let idle = session.ready.as_ref().map(|ready| Duration::from_millis(ready.until_ms.saturating_sub(now)));
+        let next = if session.trash.is_empty() { idle } else { Some(DELETE_EVERY) };
+        let storage = self.state.storage();
+        let text = serde_json::to_string(&stored).unwrap_or_default();
+        let mut done = storage.put(STORED, text).await;
+        if let (Ok(()), Some(next)) = (&done, next) {
+            done = storage.set_alarm(next).await;
+        }
+        if let Err(error) = done {
+            console_error!("a session could not be stored: {error}");
+        }
+    }
+}
+
+impl Session {
+    /// Goes by a newer request. Another credential has nothing in common with the one before.
+    fn adopt(&mut self, request: Prepare) {
+        let changed = self.prepare.as_ref().is_some_and(|old| old.credential != request.credential);
+        if changed || (request.rejected.is_some() && request.rejected == self.token) {
+            self.token = None;
+            if let Some(ready) = self.ready.take() {
+                self.discard(ready.conversation.id);
+            }
+        }
+        self.prepare = Some(request);
+    }
+
+    fn discard(&mut self, conversation: String) {
+        let deletes = self.prepare.as_ref().is_some_and(|prepare| prepare.settings.delete_sessions);
+        if deletes && self.trash.len() < TRASH_MAX {
+            self.trash.push(conversation);
+        }
+    }
+}
+
+fn fault(error: &dyn std::fmt::Display) -> String {
+    console_error!("session: {error}");
+    let error = ChatError::new(ErrorKind::Internal, "An internal call could not be read.");
+    let failure = Failure { outcome: crate::chat::Outcome::Unused, error, retry: false };
+    serde_json::to_string(&Err::<(), _>(failure)).unwrap_or_default()
+}

@@ -1,0 +1,24 @@
+/** What a service answered: its head, and its body; whole where it is a 200 and not the stream that was asked for. */
+class Reply {
+  constructor(response, whole) {
+    this.response = response;
+    this.status = response.status;
+    this.whole = whole;
+  }
+
+  get stream() {
+    return this.whole ? undefined : (this.response.body ?? undefined);
+  }
+
+  header(name) {
+    return this.response.headers.get(name) ?? undefined;
+  }
+}
+
+/** Posts `body`; `headers` is a JSON object. Redirects are not followed: a credential never goes to another host. */
+export async function post(url, headers, body, stream, signal) {
+  const response = await fetch(url, { method: 'POST', headers: JSON.parse(headers), body, redirect: 'manual', signal });
+  const isStream = stream && response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream');
+  if (isStream || response.status !== 200) return new Reply(response);
+  return new Reply(response, new Uint8Array(await response.arrayBuffer()));
+}

@@ -1,0 +1,95 @@
+//! Calls of a service over HTTP.
+use js_sys::Uint8Array;
+use serde_json::{Map, Value};
+use wasm_bindgen::prelude::*;
+use web_sys::{AbortSignal, ReadableStream};
+use worker::Date;
+
+use super::failure::{Failure, of_network, retry_after_ms};
+use crate::stream::pipe::Source;
+
+/// How Weir names itself; the platform sends no `User-Agent` of its own.
+pub const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
+/// The most of an error's body that is read.
+const ERROR_BODY_MAX: usize = 64 * 1024;
+
+#[wasm_bindgen(module = "/src/upstream/fetch.js")]
+extern "C" {
+    /// What a service answered.
+    pub type Reply;
+
+    /// The HTTP status.
+    #[wasm_bindgen(method, getter)]
+    pub fn status(this: &Reply) -> u16;
+
+    #[wasm_bindgen(method, getter, js_name = whole)]
+    fn whole_js(this: &Reply) -> Option<Uint8Array>;
+
+    #[wasm_bindgen(method, getter, js_name = stream)]
+    fn stream_js(this: &Reply) -> Option<ReadableStream>;
+
+    /// A header.
+    #[wasm_bindgen(method)]
+    pub fn header(this: &Reply, name: &str) -> Option<String>;
+
+    #[wasm_bindgen(catch, js_name = post)]
+    async fn post_js(
+        url: &str,
+        headers: &str,
+        body: Uint8Array,
+        stream: bool,
+        signal: Option<&AbortSignal>,
+    ) -> Result<JsValue, JsValue>;
+}
+
+/// Posts `body` to `url`. Answers once the headers of a `stream` or of an error are there, or all of a plain answer.
+///
+/// # Errors
+/// When the connection fails, or when `signal` aborts.
+pub async fn post(
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    stream: bool,
+    signal: Option<&AbortSignal>,
+) -> Result<Reply, Failure> {
+    let headers: Map<String, Value> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    let reply = post_js(url, &Value::from(headers).to_string(), Uint8Array::from(body), stream, signal).await;
+    reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+}
+
+impl Reply {
+    /// The body, where it is a 200 and not the stream that was asked for.
+    pub fn whole(&self) -> Option<Vec<u8>> {
+        self.whole_js().map(|body| body.to_vec())
+    }
+
+    /// The body otherwise; `None` where there is none.
+    pub fn source(&self) -> Option<Source> {
+        Source::new(&self.stream_js()?).ok()
+    }
+
+    /// The beginning of an error's body.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn error_body(&self) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        let Some(source) = self.source() else { return Ok(body) };
+        while let Some(read) = source.read().await.map_err(|_| of_network())? {
+            body.extend_from_slice(&read);
+            if body.len() >= ERROR_BODY_MAX {
+                source.cancel();
+                break;
+            }
+        }
+        Ok(body)
+    }
+
+    /// `Retry-After`, in milliseconds.
+    pub fn retry_after(&self) -> Option<u64> {
+        let exact = self.header("retry-after-ms").and_then(|value| value.trim().parse().ok());
+        exact.or_else(|| retry_after_ms(&self.header("retry-after")?, Date::now().as_millis()))
+    }
+}

@@ -1,0 +1,163 @@
+//! What a service that gives text alone lacks: tools, stop sequences, a bound on the length, bare JSON. Its prompt asks
+//! for them, and its answer is read for them.
+mod bound;
+mod json;
+
+use crate::chat::{
+    ChatError, ChatEvent, ChatRequest, ErrorKind, FinishReason, Format, Message, Outcome, Role, ToolChoice,
+};
+use crate::tools::{self, Parser};
+use crate::upstream::decode::Decode;
+use crate::upstream::failure::Failure;
+use crate::upstream::passage::Phase;
+use bound::Bound;
+use json::Json;
+
+/// Who says what, as text alone: tools, their calls and results, and the wanted format included.
+pub fn flatten(request: &ChatRequest) -> Vec<(Role, String)> {
+    let tools = tools::instructions(&request.tools, &request.tool_choice, request.parallel_tool_calls);
+    let rules: Vec<String> = tools.into_iter().chain(tools::format_instructions(&request.format)).collect();
+    let mut messages: Vec<(Role, String)> =
+        request.messages.iter().map(|message| (message.role, said(message))).collect();
+    if !rules.is_empty() {
+        let rules = rules.join("\n\n");
+        match messages.iter_mut().find(|(role, _)| *role == Role::System) {
+            Some((_, text)) => *text = format!("{text}\n\n{rules}"),
+            None => messages.insert(0, (Role::System, rules)),
+        }
+    }
+    messages
+}
+
+fn said(message: &Message) -> String {
+    let text = message.text();
+    match (message.role, message.tool_calls.as_slice()) {
+        (Role::Tool, _) => tools::render_result(message.tool_call_id.as_deref().unwrap_or_default(), &text),
+        (_, []) => text,
+        (_, calls) if text.is_empty() => tools::render_calls(calls),
+        (_, calls) => format!("{text}\n\n{}", tools::render_calls(calls)),
+    }
+}
+
+/// Reads an answer for what its request asked.
+pub struct TextOnly {
+    inner: Box<dyn Decode>,
+    tools: Option<Parser>,
+    must_call: bool,
+    json: Option<(Json, Format)>,
+    bound: Bound,
+    /// Set where the answer ends otherwise than its service says.
+    ended: Option<Phase>,
+    /// A caller who gets the answer as a whole is spared one that is not what was asked for.
+    whole: bool,
+}
+
+impl TextOnly {
+    /// `whole` where nothing is sent before the answer is complete.
+    pub fn new(inner: Box<dyn Decode>, request: &ChatRequest, whole: bool) -> TextOnly {
+        let uses_tools = !request.tools.is_empty() && request.tool_choice != ToolChoice::None;
+        TextOnly {
+            inner,
+            tools: uses_tools.then(|| Parser::new(&request.tools, &request.tool_choice, request.parallel_tool_calls)),
+            must_call: matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
+            json: (request.format != Format::Text).then(|| (Json::default(), request.format.clone())),
+            bound: Bound::new(request.stop.clone(), request.max_tokens),
+            ended: None,
+            whole,
+        }
+    }
+
+    fn take(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        for event in events {
+            let parsed = match (&mut self.tools, event) {
+                (Some(parser), ChatEvent::Finish(reason)) => parser.finish(reason),
+                (Some(parser), event) => parser.push(event),
+                (None, event) => vec![event],
+            };
+            for event in parsed {
+                if self.ended.is_some() {
+                    return out;
+                }
+                self.pass(event, &mut out);
+            }
+        }
+        out
+    }
+
+    fn pass(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
+        match event {
+            // Who must call a tool has nothing to say.
+            ChatEvent::Text(_) if self.must_call => {}
+            ChatEvent::Text(text) => {
+                let text = match &mut self.json {
+                    Some((json, _)) => json.push(&text),
+                    None => text,
+                };
+                let (text, end) = self.bound.push(&text);
+                if !text.is_empty() {
+                    out.push(ChatEvent::Text(text));
+                }
+                if let Some(reason) = end {
+                    self.ended = Some(Phase::Complete);
+                    out.push(ChatEvent::Finish(reason));
+                }
+            }
+            ChatEvent::Finish(reason) => match self.unmet(reason) {
+                Some(failure) => self.ended = Some(Phase::Broken(failure)),
+                None => {
+                    let held = self.bound.flush();
+                    if !held.is_empty() {
+                        out.push(ChatEvent::Text(held));
+                    }
+                    out.push(ChatEvent::Finish(reason));
+                }
+            },
+            event => out.push(event),
+        }
+    }
+
+    /// What of the request the answer does not do.
+    fn unmet(&self, reason: FinishReason) -> Option<Failure> {
+        if !matches!(reason, FinishReason::Stop | FinishReason::ToolCalls) {
+            return None;
+        }
+        if self.must_call && self.tools.as_ref().is_some_and(Parser::unmet) {
+            return Some(unmet("The model did not call the tool that `tool_choice` asks for."));
+        }
+        let (json, format) = self.json.as_ref().filter(|_| reason == FinishReason::Stop && self.whole)?;
+        let Some(value) = json.value() else {
+            return Some(unmet("The model did not give the JSON that `response_format` asks for."));
+        };
+        match format {
+            Format::Schema(schema) => tools::misfit(schema, &value)
+                .map(|what| unmet(&format!("The model's JSON does not fit the schema of `response_format`: {what}."))),
+            Format::Text | Format::Json => None,
+        }
+    }
+}
+
+/// Not the account's fault, but another try may do better.
+fn unmet(message: &str) -> Failure {
+    Failure { outcome: Outcome::CallerError, error: ChatError::new(ErrorKind::Upstream, message), retry: true }
+}
+
+impl Decode for TextOnly {
+    fn feed(&mut self, read: &[u8]) -> Vec<ChatEvent> {
+        let events = self.inner.feed(read);
+        self.take(events)
+    }
+
+    fn end(&mut self) -> Vec<ChatEvent> {
+        let events = self.inner.end();
+        self.take(events)
+    }
+
+    fn phase(&self) -> Phase {
+        self.ended.clone().unwrap_or_else(|| self.inner.phase())
+    }
+
+    fn resume(&mut self) {
+        self.inner.resume();
+    }
+}
