@@ -33,6 +33,7 @@ export async function build({ dev = false, force = false } = {}) {
         ...toolchain.env,
         CARGO_TARGET_DIR: targetDir,
         RUSTFLAGS: rustFlags,
+        CARGO_PROFILE_RELEASE_OPT_LEVEL: 'z', // a sixth smaller than 3, for a tenth more CPU
         WASM_OPT_BIN: npmCommand('wasm-opt'),
         ESBUILD_BIN: npmCommand('esbuild'),
         ...(process.stderr.isTTY ? {} : { CARGO_TERM_QUIET: 'true' }),

@@ -13,6 +13,7 @@ use futures::lock::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 use worker::{Date, Delay, DurableObject, Env, Request, Response, Result, State, console_error, durable_object};
 
 use super::clock::{Calendar, Day, Millis};
@@ -60,10 +61,14 @@ struct Core {
 /// The Rust side of the `Ledger` class.
 #[durable_object(fetch)]
 pub struct LedgerObject {
-    state: Rc<State>,
+    shell: Rc<Shell>,
+}
+
+struct Shell {
+    state: State,
     env: Env,
-    core: Rc<RefCell<Core>>,
-    loading: Rc<Mutex<()>>,
+    core: RefCell<Core>,
+    loading: Mutex<()>,
 }
 
 impl DurableObject for LedgerObject {
@@ -73,7 +78,7 @@ impl DurableObject for LedgerObject {
         }
         let now = Date::now().as_millis();
         let core = Core { ledger: Ledger::new(Zones, now), version: None, parked: HashMap::new(), alarm: None };
-        LedgerObject { state: Rc::new(state), env, core: Rc::new(RefCell::new(core)), loading: Rc::default() }
+        LedgerObject { shell: Rc::new(Shell { state, env, core: RefCell::new(core), loading: Mutex::new(()) }) }
     }
 
     async fn fetch(&self, _request: Request) -> Result<Response> {
@@ -81,99 +86,146 @@ impl DurableObject for LedgerObject {
     }
 }
 
+/// Each method answers a text, or a promise of one where it must wait: a promise costs more than an admission.
 #[wasm_bindgen]
 impl LedgerObject {
     /// Asks for an account; waits in the queue where that can be short enough.
-    pub async fn admit(&self, argument: String) -> String {
-        answer("admit", self.admit_parsed(&argument).await)
+    pub fn admit(&self, argument: String) -> JsValue {
+        let request: AdmitRequest = match parse(&argument) {
+            Ok(request) => request,
+            Err(error) => return answer::<()>("admit", Err(error)).into(),
+        };
+        let begun = self.shell.known(request.version).map(|version| self.shell.admit(version, &request));
+        let begun = match begun {
+            Some(Begun::Answered(reply)) => return answer("admit", Ok(reply)).into(),
+            begun => begun,
+        };
+        self.later("admit", async move |shell: &Shell| {
+            let begun = match begun {
+                Some(begun) => begun,
+                None => {
+                    let version = shell.load(request.version).await?;
+                    shell.admit(version, &request)
+                }
+            };
+            match begun {
+                Begun::Answered(reply) => Ok(reply),
+                Begun::Waiting(verdict) => shell.wait(verdict).await,
+            }
+        })
     }
 
     /// Ends a lease.
-    pub async fn settle(&self, argument: String) -> String {
-        let settled = async {
-            let request: SettleRequest = parse(&argument)?;
-            self.load(0).await?;
-            Ok(self.run(|ledger, now| ledger.settle(now, &request.lease, &request.outcome)).await)
-        };
-        answer("settle", settled.await)
+    pub fn settle(&self, argument: String) -> JsValue {
+        self.change("settle", &argument, |ledger, now, request: SettleRequest| {
+            ledger.settle(now, &request.lease, &request.outcome)
+        })
     }
 
     /// Confirms or extends a lease.
-    pub async fn renew(&self, argument: String) -> String {
-        let renewed = async {
-            let lease: String = parse(&argument)?;
-            self.load(0).await?;
-            Ok(self.run(|ledger, now| ledger.renew(now, &lease)).await)
-        };
-        answer("renew", renewed.await)
+    pub fn renew(&self, argument: String) -> JsValue {
+        self.change("renew", &argument, |ledger, now, lease: String| ledger.renew(now, &lease))
     }
 
     /// Gives up a place in the queue.
-    pub async fn cancel(&self, argument: String) -> String {
-        let cancelled = async {
-            let ticket: String = parse(&argument)?;
-            self.core.borrow_mut().parked.remove(&ticket);
-            Ok::<_, ChatError>(self.run(|ledger, now| ledger.cancel(now, &ticket)).await)
-        };
-        answer("cancel", cancelled.await)
+    pub fn cancel(&self, argument: String) -> JsValue {
+        if let Ok(ticket) = parse::<String>(&argument) {
+            self.shell.core.borrow_mut().parked.remove(&ticket);
+        }
+        self.change("cancel", &argument, |ledger, now, ticket: String| ledger.cancel(now, &ticket))
     }
 
     /// What every account is doing.
-    pub async fn status(&self, _argument: String) -> String {
-        let status = async {
-            self.load(0).await?;
-            Ok::<_, ChatError>(self.run(|ledger, now| ledger.status(now)).await)
-        };
-        answer("status", status.await)
+    pub fn status(&self, argument: String) -> JsValue {
+        self.change("status", &argument, |ledger, now, (): ()| ledger.status(now))
     }
 
     /// Who would serve a request, and why others would not.
-    pub async fn explain(&self, argument: String) -> String {
-        let explained = async {
+    pub fn explain(&self, argument: String) -> JsValue {
+        self.later("explain", async move |shell: &Shell| {
             let request: AdmitRequest = parse(&argument)?;
-            self.load(request.version).await?;
-            Ok(self.run(|ledger, now| ledger.explain(now, &request)).await)
-        };
-        answer("explain", explained.await)
+            shell.load(request.version).await?;
+            Ok(shell.run(|ledger, now| ledger.explain(now, &request)))
+        })
     }
 
     /// Goes by a new configuration.
-    pub async fn configure(&self, argument: String) -> String {
-        let configured = async {
+    pub fn configure(&self, argument: String) -> JsValue {
+        self.later("configure", async move |shell: &Shell| {
             let view: LedgerView = parse(&argument)?;
-            let _guard = self.loading.lock().await;
-            self.configure_with(view).await
-        };
-        answer("configure", configured.await)
+            let _guard = shell.loading.lock().await;
+            shell.configure(view)
+        })
     }
 
     /// Does what is due.
     pub async fn alarm(&self) {
-        self.core.borrow_mut().alarm = None;
-        if let Err(error) = self.load(0).await {
+        self.shell.core.borrow_mut().alarm = None;
+        if let Err(error) = self.shell.load(0).await {
             console_error!("the ledger could not be loaded: {error}");
         }
-        self.run(|_, _| ()).await;
+        self.shell.run(|_, _| ());
     }
 }
 
 impl LedgerObject {
-    async fn admit_parsed(&self, argument: &str) -> std::result::Result<AdmitReply, ChatError> {
-        let request: AdmitRequest = parse(argument)?;
-        let version = self.load(request.version).await?;
+    /// Does something to the ledger, once its configuration is known.
+    fn change<A: DeserializeOwned + 'static, R: Serialize>(
+        &self,
+        method: &'static str,
+        argument: &str,
+        change: impl FnOnce(&mut Ledger<Zones>, Millis, A) -> R + 'static,
+    ) -> JsValue {
+        let argument = match parse(argument) {
+            Ok(argument) => argument,
+            Err(error) => return answer::<()>(method, Err(error)).into(),
+        };
+        let change = move |ledger: &mut Ledger<Zones>, now: Millis| change(ledger, now, argument);
+        if self.shell.known(0).is_some() {
+            return answer(method, Ok(self.shell.run(change))).into();
+        }
+        self.later(method, async move |shell: &Shell| {
+            shell.load(0).await?;
+            Ok(shell.run(change))
+        })
+    }
+
+    fn later<R: Serialize>(
+        &self,
+        method: &'static str,
+        act: impl AsyncFnOnce(&Shell) -> std::result::Result<R, ChatError> + 'static,
+    ) -> JsValue {
+        let shell = self.shell.clone();
+        future_to_promise(async move { Ok(answer(method, act(&shell).await).into()) }).into()
+    }
+}
+
+/// How an admission begins.
+enum Begun {
+    Answered(AdmitReply),
+    Waiting(oneshot::Receiver<Verdict>),
+}
+
+impl Shell {
+    fn admit(&self, version: u64, request: &AdmitRequest) -> Begun {
         if request.version < version {
-            return Ok(AdmitReply::Stale { version });
+            return Begun::Answered(AdmitReply::Stale { version });
         }
         // Parked before it asks, so that no turn can come too early.
         let (sender, verdict) = oneshot::channel();
         self.core.borrow_mut().parked.insert(request.ticket.clone(), sender);
-        let reply = match self.run(|ledger, now| ledger.admit(now, &request)).await {
+        let reply = match self.run(|ledger, now| ledger.admit(now, request)) {
             Admission::Granted(grant) => AdmitReply::Granted(grant),
             Admission::Refused(refusal) => AdmitReply::Refused(refusal),
-            Admission::Waiting => return self.wait(verdict).await,
+            Admission::Waiting => return Begun::Waiting(verdict),
         };
         self.core.borrow_mut().parked.remove(&request.ticket);
-        Ok(reply)
+        Begun::Answered(reply)
+    }
+
+    /// The configuration's version, if it is `version` or newer.
+    fn known(&self, version: u64) -> Option<u64> {
+        self.core.borrow().version.filter(|known| *known >= version)
     }
 
     /// Parks a caller until its time comes. The waiters themselves keep the clock: without any, no timer runs.
@@ -188,26 +240,25 @@ impl LedgerObject {
                 Either::Left((Err(oneshot::Canceled), _)) => return Err(fault("the wait was cancelled")),
                 Either::Right((_, still)) => verdict = still,
             }
-            self.run(|_, _| ()).await;
+            self.run(|_, _| ());
         }
     }
 
     /// Makes sure that the ledger goes by `version` or a newer one; answers which.
     async fn load(&self, version: u64) -> std::result::Result<u64, ChatError> {
-        let fresh = |core: &Core| core.version.filter(|known| *known >= version);
-        if let Some(known) = fresh(&self.core.borrow()) {
+        if let Some(known) = self.known(version) {
             return Ok(known);
         }
         let _guard = self.loading.lock().await;
-        if let Some(known) = fresh(&self.core.borrow()) {
+        if let Some(known) = self.known(version) {
             return Ok(known);
         }
         let view: LedgerView = source::registry(&self.env, "ledger_view", &()).await?;
-        self.configure_with(view).await
+        self.configure(view)
     }
 
     /// To be called under the loading lock.
-    async fn configure_with(&self, view: LedgerView) -> std::result::Result<u64, ChatError> {
+    fn configure(&self, view: LedgerView) -> std::result::Result<u64, ChatError> {
         let known = self.core.borrow().version;
         if let Some(known) = known.filter(|known| *known >= view.version) {
             return Ok(known);
@@ -223,29 +274,29 @@ impl LedgerObject {
             if let Some(stored) = stored {
                 ledger.restore(now, &stored);
             }
-        })
-        .await;
+        });
         Ok(version)
     }
 
     /// Does something to the ledger, then all that follows from it: grants, storage, the alarm.
-    async fn run<T>(&self, change: impl FnOnce(&mut Ledger<Zones>, Millis) -> T) -> T {
+    fn run<T>(&self, change: impl FnOnce(&mut Ledger<Zones>, Millis) -> T) -> T {
         let now = Date::now().as_millis();
-        let (result, next) = {
-            let core = &mut *self.core.borrow_mut();
-            let result = change(&mut core.ledger, now);
-            core.deliver(now);
-            let records = core.ledger.take_records();
-            if let Err(error) = store::save(&self.state.storage().sql(), &records) {
-                console_error!("the ledger could not store a change: {error}");
-            }
-            (result, core.alarm_to_set())
-        };
-        if let Some(at) = next {
-            let in_ms = at.saturating_sub(now).max(1);
-            if let Err(error) = self.state.storage().set_alarm(Duration::from_millis(in_ms)).await {
-                console_error!("the ledger's alarm could not be set: {error}");
-            }
+        let core = &mut *self.core.borrow_mut();
+        let result = change(&mut core.ledger, now);
+        core.deliver(now);
+        let records = core.ledger.take_records();
+        let storage = self.state.storage();
+        if let Err(error) = store::save(&storage.sql(), &records) {
+            console_error!("the ledger could not store a change: {error}");
+        }
+        if let Some(at) = core.alarm_to_set() {
+            let delay = Duration::from_millis(at.saturating_sub(now).max(1));
+            // Part of this turn's writes: nobody need wait for it.
+            wasm_bindgen_futures::spawn_local(async move {
+                if let Err(error) = storage.set_alarm(delay).await {
+                    console_error!("the ledger's alarm could not be set: {error}");
+                }
+            });
         }
         result
     }

@@ -1,108 +1,9 @@
 //! Decodes a chat for an upstream that does not speak OpenAI's format. What it cannot carry is refused by name; what has
 //! no meaning for a text model, such as `temperature`, is ignored (api-conformance C1–C12).
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chat::{ChatError, ChatRequest, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
-
-#[derive(Deserialize)]
-struct Wire {
-    messages: Vec<WireMessage>,
-    tools: Option<Vec<WireTool>>,
-    functions: Option<Vec<WireFunction>>,
-    tool_choice: Option<Value>,
-    function_call: Option<Value>,
-    parallel_tool_calls: Option<bool>,
-    response_format: Option<WireFormat>,
-    reasoning_effort: Option<String>,
-    thinking: Option<Typed>,
-    web_search_options: Option<Value>,
-    stop: Option<Stop>,
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
-    n: Option<u64>,
-    logprobs: Option<bool>,
-    modalities: Option<Vec<String>>,
-    audio: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct WireMessage {
-    role: String,
-    content: Option<Content>,
-    reasoning_content: Option<String>,
-    tool_calls: Option<Vec<WireCall>>,
-    function_call: Option<WireCalled>,
-    tool_call_id: Option<String>,
-    name: Option<String>,
-    refusal: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<WirePart>),
-}
-
-#[derive(Deserialize)]
-struct WirePart {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-    refusal: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireCall {
-    id: Option<String>,
-    function: Option<WireCalled>,
-}
-
-#[derive(Deserialize)]
-struct WireCalled {
-    name: String,
-    arguments: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireTool {
-    #[serde(rename = "type")]
-    kind: String,
-    function: Option<WireFunction>,
-}
-
-#[derive(Deserialize)]
-struct WireFunction {
-    name: String,
-    description: Option<String>,
-    parameters: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Typed {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct WireFormat {
-    #[serde(rename = "type")]
-    kind: String,
-    json_schema: Option<WireSchema>,
-}
-
-#[derive(Deserialize)]
-struct WireSchema {
-    schema: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Stop {
-    One(String),
-    Several(Vec<String>),
-}
+use crate::chat::{ChatError, ChatRequest, ErrorKind, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
+use crate::dialect::fields::Field;
 
 /// Reads the body of a chat.
 ///
@@ -110,120 +11,135 @@ enum Stop {
 /// `InvalidRequest` that names the field, for wrong types and for what a text model cannot do: images outside a tool's
 /// result, audio, several choices, log probabilities, tools that are no functions.
 pub fn decode(body: &[u8]) -> Result<ChatRequest, ChatError> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let wire: Wire = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        ChatError::field(error.path().to_string(), format!("`{}`: {}.", error.path(), error.inner()))
-    })?;
-    refuse(wire.n.is_some_and(|n| n != 1), "n", "one choice at a time")?;
-    refuse(wire.logprobs == Some(true), "logprobs", "no log probabilities")?;
-    let is_audio = wire.audio.is_some() || wire.modalities.iter().flatten().any(|modality| modality != "text");
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| ChatError::new(ErrorKind::InvalidRequest, format!("The body is not JSON: {error}.")))?;
+    let body = Field::root(&body);
+    let refuse = |is_so: bool, field: &str, can: &str| match is_so {
+        true => Err(ChatError::field(field, format!("`{field}`: this model's upstream gives {can}."))),
+        false => Ok(()),
+    };
+    refuse(body.at("n").number()?.is_some_and(|n| n != 1), "n", "one choice at a time")?;
+    refuse(body.at("logprobs").flag()? == Some(true), "logprobs", "no log probabilities")?;
+    let modalities = body.at("modalities").texts()?;
+    let is_audio = body.at("audio").is_there() || modalities.iter().any(|modality| modality != "text");
     refuse(is_audio, "modalities", "text alone")?;
-    let messages: Result<_, _> = wire.messages.into_iter().enumerate().map(|(at, message)| message.read(at)).collect();
-    let tools = tools(wire.tools, wire.functions)?;
-    let tool_choice = match wire.tool_choice.or(wire.function_call) {
-        Some(choice) => tool_choice(&choice, &tools)?,
+    let tools = tools(&body)?;
+    let tool_choice = match [body.at("tool_choice"), body.at("function_call")].into_iter().find(Field::is_there) {
+        Some(choice) => tool_choice(choice.value, &tools)?,
         None => ToolChoice::Auto,
     };
+    let stop = body.at("stop");
+    let stop = if stop.value.is_string() { stop.text()?.into_iter().collect() } else { stop.texts()? };
+    let effort = body.at("reasoning_effort").text()?;
     Ok(ChatRequest {
-        messages: messages?,
+        messages: body.at("messages").items()?.iter().map(message).collect::<Result<_, _>>()?,
         tools,
         tool_choice,
-        parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true),
-        format: wire.response_format.map(WireFormat::read).transpose()?.unwrap_or_default(),
-        reasoning: match (wire.thinking, wire.reasoning_effort.as_deref()) {
-            (Some(thinking), _) => Some(thinking.kind != "disabled"),
-            (None, Some(effort)) => Some(effort != "none"),
-            (None, None) => None,
+        parallel_tool_calls: body.at("parallel_tool_calls").flag()?.unwrap_or(true),
+        format: format(&body.at("response_format"))?,
+        reasoning: match body.at("thinking").at("type").text()? {
+            Some(thinking) => Some(thinking != "disabled"),
+            None => effort.map(|effort| effort != "none"),
         },
-        search: wire.web_search_options.map(|_| true),
-        stop: match wire.stop {
-            Some(Stop::One(text)) => vec![text],
-            Some(Stop::Several(texts)) => texts,
-            None => Vec::new(),
-        }
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .collect(),
-        max_tokens: wire.max_completion_tokens.or(wire.max_tokens),
+        search: body.at("web_search_options").is_there().then_some(true),
+        stop: stop.into_iter().filter(|text| !text.is_empty()).collect(),
+        max_tokens: body.at("max_completion_tokens").number()?.or(body.at("max_tokens").number()?),
     })
 }
 
-fn refuse(is_so: bool, field: &str, can: &str) -> Result<(), ChatError> {
-    if is_so {
-        return Err(ChatError::field(field, format!("`{field}`: this model's upstream gives {can}.")));
-    }
-    Ok(())
-}
-
-impl WireMessage {
-    fn read(self, at: usize) -> Result<Message, ChatError> {
-        let role = match self.role.as_str() {
-            "system" | "developer" => Role::System,
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            "tool" | "function" => Role::Tool,
-            _ => {
-                let field = format!("messages[{at}].role");
-                let message = format!("`{field}` must be one of system, developer, user, assistant, tool, function.");
-                return Err(ChatError::field(field, message));
-            }
-        };
-        let mut parts = match self.content {
-            None => Vec::new(),
-            Some(Content::Text(text)) => vec![Part::Text(text)],
-            Some(Content::Parts(parts)) => {
-                let read =
-                    |(index, part): (usize, WirePart)| part.read(role, &format!("messages[{at}].content[{index}]"));
-                parts.into_iter().enumerate().map(read).collect::<Result<_, _>>()?
-            }
-        };
-        parts.extend(self.refusal.map(Part::Text));
-        let calls = self.tool_calls.into_iter().flatten().filter_map(|call| Some((call.id, call.function?)));
-        let calls = calls.chain(self.function_call.map(|function| (None, function)));
-        let call = |(id, function): (Option<String>, WireCalled)| ToolCall {
-            id: id.unwrap_or_else(|| function.name.clone()),
-            name: function.name,
-            arguments: function.arguments.unwrap_or_default(),
-        };
-        Ok(Message {
-            role,
-            parts,
-            reasoning: self.reasoning_content.filter(|text| !text.is_empty()),
-            tool_calls: calls.map(call).collect(),
-            tool_call_id: self.tool_call_id.or(self.name.filter(|_| role == Role::Tool)),
-        })
-    }
-}
-
-impl WirePart {
-    fn read(self, role: Role, field: &str) -> Result<Part, ChatError> {
-        match (self.kind.as_str(), self.text.or(self.refusal)) {
-            ("text" | "refusal" | "input_text" | "output_text", Some(text)) => Ok(Part::Text(text)),
-            // Else an agent whose tool once gave a picture could never go on (C7).
-            (kind, _) if role == Role::Tool => Ok(Part::Text(format!("[{kind}: this model reads text alone]"))),
-            (kind, _) => Err(ChatError::field(field, format!("`{field}`: this model's upstream takes no `{kind}`."))),
-        }
-    }
-}
-
-fn tools(tools: Option<Vec<WireTool>>, functions: Option<Vec<WireFunction>>) -> Result<Vec<Tool>, ChatError> {
-    let mut read = Vec::new();
-    for (at, tool) in tools.into_iter().flatten().enumerate() {
-        match tool.function {
-            Some(function) if tool.kind == "function" => read.push(function),
-            _ => {
-                let field = format!("tools[{at}]");
-                let message = format!("`{field}`: this model's upstream takes functions, no `{}` tools.", tool.kind);
-                return Err(ChatError::field(field, message));
-            }
-        }
-    }
-    let tool = |function: WireFunction| Tool {
-        name: function.name,
-        description: function.description,
-        parameters: function.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+fn message(message: &Field) -> Result<Message, ChatError> {
+    let role = match message.at("role").needed_text()?.as_str() {
+        "system" | "developer" => Role::System,
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        "tool" | "function" => Role::Tool,
+        _ => return Err(message.at("role").wrong("one of system, developer, user, assistant, tool, function")),
     };
-    Ok(read.into_iter().chain(functions.into_iter().flatten()).map(tool).collect())
+    let content = message.at("content");
+    let mut parts = match content.value {
+        Value::Array(_) => content.items()?.iter().map(|part| read_part(part, role)).collect::<Result<_, _>>()?,
+        Value::Null => Vec::new(),
+        Value::String(text) => vec![Part::Text(text.clone())],
+        _ => return Err(content.wrong("a string or an array of parts")),
+    };
+    parts.extend(message.at("refusal").text()?.map(Part::Text));
+    let mut tool_calls = Vec::new();
+    for call in message.at("tool_calls").items()? {
+        if call.at("function").is_there() {
+            tool_calls.push(tool_call(&call.at("function"), call.at("id").text()?)?);
+        }
+    }
+    if message.at("function_call").is_there() {
+        tool_calls.push(tool_call(&message.at("function_call"), None)?);
+    }
+    let name = message.at("name").text()?.filter(|_| role == Role::Tool);
+    Ok(Message {
+        role,
+        parts,
+        reasoning: message.at("reasoning_content").text()?.filter(|text| !text.is_empty()),
+        tool_calls,
+        tool_call_id: message.at("tool_call_id").text()?.or(name),
+    })
+}
+
+fn tool_call(function: &Field, id: Option<String>) -> Result<ToolCall, ChatError> {
+    let name = function.at("name").needed_text()?;
+    let arguments = function.at("arguments").text()?.unwrap_or_default();
+    Ok(ToolCall { id: id.unwrap_or_else(|| name.clone()), name, arguments })
+}
+
+fn read_part(part: &Field, role: Role) -> Result<Part, ChatError> {
+    let kind = part.at("type").needed_text()?;
+    let text = part.at("text").text()?.or(part.at("refusal").text()?);
+    match (kind.as_str(), text) {
+        ("text" | "refusal" | "input_text" | "output_text", Some(text)) => Ok(Part::Text(text)),
+        // Else an agent whose tool once gave a picture could never go on (C7).
+        (kind, _) if role == Role::Tool => Ok(Part::Text(format!("[{kind}: this model reads text alone]"))),
+        (kind, _) => {
+            Err(ChatError::field(&part.path, format!("`{}`: this model's upstream takes no `{kind}`.", part.path)))
+        }
+    }
+}
+
+fn tools(body: &Field) -> Result<Vec<Tool>, ChatError> {
+    let mut tools = Vec::new();
+    for tool in body.at("tools").items()? {
+        let kind = tool.at("type").needed_text()?;
+        if kind != "function" {
+            let message = format!("`{}`: this model's upstream takes functions, no `{kind}` tools.", tool.path);
+            return Err(ChatError::field(&tool.path, message));
+        }
+        tools.push(read_function(&tool.at("function"))?);
+    }
+    for function in body.at("functions").items()? {
+        tools.push(read_function(&function)?);
+    }
+    Ok(tools)
+}
+
+fn read_function(function: &Field) -> Result<Tool, ChatError> {
+    let parameters = function.at("parameters");
+    Ok(Tool {
+        name: function.at("name").needed_text()?,
+        description: function.at("description").text()?,
+        parameters: if parameters.is_there() {
+            parameters.value.clone()
+        } else {
+            Value::Object(serde_json::Map::new())
+        },
+    })
+}
+
+fn format(format: &Field) -> Result<Format, ChatError> {
+    match format.at("type").text()?.as_deref() {
+        None | Some("text") => Ok(Format::Text),
+        Some("json_object") => Ok(Format::Json),
+        Some("json_schema") => {
+            let schema = format.at("json_schema").at("schema");
+            Ok(if schema.is_there() { Format::Schema(schema.value.clone()) } else { Format::Json })
+        }
+        Some(_) => Err(format.at("type").wrong("text, json_object or json_schema")),
+    }
 }
 
 /// `tool_choice` in all its forms (C10), and the older `function_call`.
@@ -240,23 +156,6 @@ fn tool_choice(choice: &Value, tools: &[Tool]) -> Result<ToolChoice, ChatError> 
             Err(ChatError::field("tool_choice", format!("`tool_choice` names `{name}`, which is not in `tools`.")))
         }
         _ => Err(ChatError::field("tool_choice", "`tool_choice` must be auto, none, required, or name a function.")),
-    }
-}
-
-impl WireFormat {
-    fn read(self) -> Result<Format, ChatError> {
-        match self.kind.as_str() {
-            "text" => Ok(Format::Text),
-            "json_object" => Ok(Format::Json),
-            "json_schema" => match self.json_schema.and_then(|wire| wire.schema) {
-                Some(schema) => Ok(Format::Schema(schema)),
-                None => Ok(Format::Json),
-            },
-            _ => {
-                let message = "`response_format.type` must be text, json_object or json_schema.";
-                Err(ChatError::field("response_format.type", message))
-            }
-        }
     }
 }
 

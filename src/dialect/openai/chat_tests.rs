@@ -72,7 +72,7 @@ fn names_what_is_wrong() {
     assert_eq!(param(with("messages", json!([{"role": "robot", "content": "x"}]))), "messages[0].role");
     assert_eq!(param(with("messages", json!([{"role": "user", "content": 5}]))), "messages[0].content");
     assert_eq!(param(with("tools", json!([{"type": "custom", "custom": {"name": "x"}}]))), "tools[0]");
-    assert_eq!(param(with("tools", json!([{"type": "function", "function": {}}]))), "tools[0].function");
+    assert_eq!(param(with("tools", json!([{"type": "function", "function": {}}]))), "tools[0].function.name");
     assert_eq!(param(with("tool_choice", json!("maybe"))), "tool_choice");
     assert_eq!(param(with("tool_choice", json!({"type": "function", "function": {"name": "x"}}))), "tool_choice");
     assert_eq!(param(with("response_format", json!({"type": "xml"}))), "response_format.type");

@@ -1,0 +1,99 @@
+//! Reads the fields of a caller's JSON by hand: errors name the path, and null is as good as absent.
+use serde_json::Value;
+
+use crate::chat::ChatError;
+
+/// A value, and where it stands.
+pub struct Field<'a> {
+    /// `Null` where it is absent.
+    pub value: &'a Value,
+    /// As callers write it: `messages[0].content`.
+    pub path: String,
+}
+
+impl<'a> Field<'a> {
+    /// The whole body.
+    pub fn root(value: &'a Value) -> Field<'a> {
+        Field { value, path: String::new() }
+    }
+
+    /// A field of an object.
+    pub fn at(&self, name: &str) -> Field<'a> {
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        Field { value: self.value.get(name).unwrap_or(&Value::Null), path }
+    }
+
+    /// Whether it has a value.
+    pub fn is_there(&self) -> bool {
+        !self.value.is_null()
+    }
+
+    /// The elements of an array; none where it is absent.
+    ///
+    /// # Errors
+    /// Where it is no array.
+    pub fn items(&self) -> Result<Vec<Field<'a>>, ChatError> {
+        let item = |(index, value)| Field { value, path: format!("{}[{index}]", self.path) };
+        match self.value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(items) => Ok(items.iter().enumerate().map(item).collect()),
+            _ => Err(self.wrong("an array")),
+        }
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn text(&self) -> Result<Option<String>, ChatError> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(self.wrong("a string")),
+        }
+    }
+
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn needed_text(&self) -> Result<String, ChatError> {
+        self.text()?.ok_or_else(|| self.wrong("a string"))
+    }
+
+    /// An array of texts.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn texts(&self) -> Result<Vec<String>, ChatError> {
+        self.items()?.iter().map(Field::needed_text).collect()
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn flag(&self) -> Result<Option<bool>, ChatError> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::Bool(flag) => Ok(Some(*flag)),
+            _ => Err(self.wrong("a boolean")),
+        }
+    }
+
+    /// An integer that is not negative.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn number(&self) -> Result<Option<u64>, ChatError> {
+        match self.value {
+            Value::Null => Ok(None),
+            value => value.as_u64().map(Some).ok_or_else(|| self.wrong("a non-negative integer")),
+        }
+    }
+
+    /// An error that says what it must be.
+    pub fn wrong(&self, what: &str) -> ChatError {
+        ChatError::field(self.path.as_str(), format!("`{}` must be {what}.", self.path))
+    }
+}
