@@ -1,9 +1,10 @@
 //! Streams as captured (tests/fixtures/deepseek-sse, with what each must give) and as they might be, in all pieces.
-use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
 use crate::chat::Citation;
+
+mod random;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/deepseek-sse/");
 
@@ -26,20 +27,19 @@ struct Got {
 
 impl Got {
     fn text(&self) -> String {
-        self.events
-            .iter()
-            .filter_map(|event| if let ChatEvent::Text(text) = event { Some(&**text) } else { None })
-            .collect()
+        self.all(|event| if let ChatEvent::Text(text) = event { Some(text.as_str()) } else { None }).concat()
     }
 
     fn thoughts(&self) -> String {
-        let thoughts = |event| if let &ChatEvent::Reasoning(ref text) = event { Some(text.as_str()) } else { None };
-        self.events.iter().filter_map(thoughts).collect()
+        self.all(|event| if let ChatEvent::Reasoning(text) = event { Some(text.as_str()) } else { None }).concat()
     }
 
     fn cited(&self) -> Vec<&str> {
-        let url = |event| if let &ChatEvent::Citation(ref page) = event { Some(page.url.as_str()) } else { None };
-        self.events.iter().filter_map(url).collect()
+        self.all(|event| if let ChatEvent::Citation(page) = event { Some(page.url.as_str()) } else { None })
+    }
+
+    fn all(&self, take: fn(&ChatEvent) -> Option<&str>) -> Vec<&str> {
+        self.events.iter().filter_map(take).collect()
     }
 
     fn finish(&self) -> Option<FinishReason> {
@@ -489,97 +489,4 @@ fn nothing_grows_without_measure() {
     // Text.
     let piece = format!(r#"{{"p":"response/fragments/-1/content","o":"APPEND","v":"{}"}}"#, "y".repeat(1024 * 1024));
     assert_eq!(whole(&answer(&response(""), &vec![piece.as_str(); 17])).state, State::Broken(Trouble::Garbage));
-}
-
-/// A frame as it might come, sensible or not.
-fn frame() -> impl Strategy<Value = String> {
-    let path = prop_oneof![
-        Just("response"),
-        Just("response/fragments"),
-        Just("response/fragments/-1/content"),
-        Just("response/fragments/0/content"),
-        Just("response/fragments/1/results"),
-        Just("response/fragments/-1/references"),
-        Just("response/content"),
-        Just("response/search_results/0/cite_index"),
-        Just("fragments"),
-        Just("content"),
-        Just(""),
-    ];
-    let operation = prop_oneof![Just("SET"), Just("APPEND"), Just("BATCH")];
-    let value = prop_oneof![
-        4 => "[a日\\[\\]:0-3]{0,6}|\\[citation:[0-3]\\]|\\[reference:0\\]".prop_map(|text| Value::from(text).to_string()),
-        1 => Just("null".to_owned()),
-        1 => Just("1".to_owned()),
-        2 => Just(r#"[{"id":5,"type":"RESPONSE","content":"[cit"},{"id":6,"type":"THINK","content":"hm"}]"#.to_owned()),
-        1 => Just(r#"{"id":7,"type":"SEARCH","results":[{"url":"https://a.b","cite_index":1}]}"#.to_owned()),
-        1 => Just(r#"[{"p":"content","o":"APPEND","v":"x"},{"p":"fragments/-1/content","v":"ab"}]"#.to_owned()),
-        1 => Just(r#"{"response":{"message_id":1,"content":"","fragments":[{"id":5,"type":"RESPONSE","content":"a"}]}}"#.to_owned()),
-    ];
-    (proptest::option::of(path), proptest::option::of(operation), value).prop_map(|(path, operation, value)| {
-        let path = path.map(|path| format!(r#""p":"{path}","#)).unwrap_or_default();
-        let operation = operation.map(|operation| format!(r#""o":"{operation}","#)).unwrap_or_default();
-        format!("{{{path}{operation}\"v\":{value}}}")
-    })
-}
-
-proptest! {
-    #[test]
-    fn captured_streams_in_random_pieces(lengths in prop::collection::vec(1usize..200, 1..20)) {
-        for (name, rounds, want) in cases() {
-            let rounds: Vec<&[u8]> = rounds.iter().map(Vec::as_slice).collect();
-            check(&name, &want, &run(CitationStyle::Links, &rounds, &lengths));
-        }
-    }
-
-    #[test]
-    fn any_split_gives_the_same(
-        frames in prop::collection::vec(frame(), 0..12),
-        lengths in prop::collection::vec(1usize..40, 1..8),
-    ) {
-        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
-        let stream = answer(&response("a"), &frames);
-        let got = whole(&stream);
-        prop_assert_eq!(&run(CitationStyle::Links, &[&stream], &lengths), &got);
-        // A second look at the same stream adds nothing where every text only grew.
-        prop_assert!(got.finish().is_some());
-    }
-
-    #[test]
-    fn random_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), length in 1usize..50) {
-        let got = run(CitationStyle::Links, &[&bytes], &[length]);
-        prop_assert_eq!(&got, &whole(&bytes));
-        let framed = [b"data: ", bytes.as_slice(), b"\n\n"].concat();
-        run(CitationStyle::Dropped, &[&framed, &bytes], &[length]);
-    }
-
-    #[test]
-    fn mutated_streams_do_no_harm(
-        which in any::<prop::sample::Index>(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..40), 1..6),
-        length in 1usize..100,
-    ) {
-        let cases = cases();
-        let (_, rounds, _) = which.get(&cases);
-        let mut rounds = rounds.clone();
-        let stream = rounds.last_mut().unwrap();
-        for (at, byte, cut) in changes {
-            let at = at.index(stream.len());
-            match byte % 4 {
-                0 => stream[at] = byte,
-                1 => stream.insert(at, byte),
-                2 => drop(stream.drain(at..(at + cut).min(stream.len()))),
-                _ => {
-                    let again = stream[at..(at + cut).min(stream.len())].to_vec();
-                    stream.splice(at..at, again);
-                }
-            }
-            if stream.is_empty() {
-                stream.push(b'\n');
-            }
-        }
-        let rounds: Vec<&[u8]> = rounds.iter().map(Vec::as_slice).collect();
-        let got = run(CitationStyle::Links, &rounds, &[usize::MAX]);
-        prop_assert_eq!(run(CitationStyle::Links, &rounds, &[length]), got);
-    }
 }
