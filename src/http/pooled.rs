@@ -182,7 +182,7 @@ impl Call {
                 };
                 let owner = Owner { account: &account, credential, base_url, settings };
                 let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
-                Some(Service::DeepseekWeb(call))
+                Some(Service::DeepseekWeb(Box::new(call)))
             }
         }
     }

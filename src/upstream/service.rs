@@ -15,7 +15,7 @@ pub enum Service<'a> {
     /// OpenAI's format.
     Openai(openai::call::Call<'a>),
     /// DeepSeek's web chat.
-    DeepseekWeb(deepseek_web::call::Call<'a>),
+    DeepseekWeb(Box<deepseek_web::call::Call<'a>>),
 }
 
 /// How a service answered.

@@ -83,7 +83,7 @@ fn hash(message: &[u8]) -> [u8; 32] {
     #![allow(clippy::indexing_slicing)]
     let mut padded = message.to_vec();
     padded.push(6);
-    while padded.len() % 136 != 0 {
+    while !padded.len().is_multiple_of(136) {
         padded.push(0);
     }
     let end = padded.len() - 1;

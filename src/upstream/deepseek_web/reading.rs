@@ -2,11 +2,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::decode::{Decoder, State};
+use super::decode::{self, Decoder, State};
 use super::settings::DeepseekWeb;
-use crate::chat::{ChatEvent, FinishReason, Usage};
+use super::wire::Trouble;
+use crate::chat::{ChatEvent, ErrorKind, Usage};
 use crate::tokens::Counter;
 use crate::upstream::decode::Decode;
+use crate::upstream::failure::{Failure, broken};
 use crate::upstream::passage::Phase;
 
 /// Reads one answer.
@@ -18,7 +20,6 @@ pub struct Reading {
     prompt_tokens: u64,
     text: Counter,
     reasoning: Counter,
-    finished: bool,
 }
 
 impl Reading {
@@ -31,39 +32,36 @@ impl Reading {
             prompt_tokens,
             text: Counter::default(),
             reasoning: Counter::default(),
-            finished: false,
         }
     }
 
-    fn take(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+    fn take(&mut self, mut events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+        if self.rounds_left == 0 {
+            events.extend(self.decoder.give_up());
+        }
         let mut out = Vec::with_capacity(events.len());
         for event in events {
             match &event {
                 ChatEvent::Text(text) => self.text.push(text),
                 ChatEvent::Reasoning(text) => self.reasoning.push(text),
-                ChatEvent::Finish(_) => out.push(self.finish()),
+                ChatEvent::Finish(_) => out.push(ChatEvent::Usage(self.usage())),
                 _ => {}
             }
             out.push(event);
         }
-        if matches!(self.decoder.state(), State::Incomplete) && self.rounds_left == 0 && !self.finished {
-            out.push(self.finish());
-            out.push(ChatEvent::Finish(FinishReason::Length));
-        }
-        let is_writing = matches!(self.decoder.state(), State::Running);
-        self.writing.set(self.decoder.message_id().filter(|_| is_writing || self.phase() == Phase::Paused));
+        let goes_on = matches!(self.decoder.state(), State::Running | State::Incomplete { .. });
+        self.writing.set(self.decoder.message_id().filter(|_| goes_on));
         out
     }
 
     /// The chat counts prompt and text together, and no thoughts (protocols: §8.6).
-    fn finish(&mut self) -> ChatEvent {
-        self.finished = true;
+    fn usage(&self) -> Usage {
         let (text, reasoning) = (self.text.count(), self.reasoning.count());
         let prompt = match self.decoder.usage_total().and_then(|total| total.checked_sub(text)) {
             Some(prompt) if prompt > 0 => prompt,
             _ => self.prompt_tokens,
         };
-        ChatEvent::Usage(Usage { prompt, completion: text.saturating_add(reasoning), reasoning, cached: 0 })
+        Usage { prompt, completion: text.saturating_add(reasoning), reasoning, cached: 0 }
     }
 }
 
@@ -82,10 +80,8 @@ impl Decode for Reading {
         match self.decoder.state() {
             State::Running => Phase::Running,
             State::Complete => Phase::Complete,
-            State::Incomplete if self.finished => Phase::Complete,
-            State::Incomplete => Phase::Paused,
-            // A firewall's page, whose rest would need the time, is met before any stream.
-            State::Broken(trouble) => Phase::Broken(trouble.failure(0)),
+            State::Incomplete { .. } => Phase::Paused,
+            State::Broken(trouble) => Phase::Broken(failure(trouble)),
         }
     }
 
@@ -93,4 +89,16 @@ impl Decode for Reading {
         self.rounds_left = self.rounds_left.saturating_sub(1);
         self.decoder.next_round();
     }
+}
+
+fn failure(trouble: &decode::Trouble) -> Failure {
+    let trouble = match trouble {
+        decode::Trouble::Cut => return broken(ErrorKind::Upstream, "DeepSeek's answer was cut off."),
+        decode::Trouble::Garbage => return broken(ErrorKind::Upstream, "DeepSeek sent something that is no answer."),
+        decode::Trouble::Hint { reason, content } => Trouble::of_hint(reason, content),
+        decode::Trouble::Json { muted_until: Some(seconds), .. } => Trouble::muted(*seconds),
+        decode::Trouble::Json { code, biz_code, message, .. } => Trouble::of_codes(*code, *biz_code, message),
+    };
+    // Only a firewall's rest needs the time, and its page is met before any stream.
+    trouble.failure(0)
 }

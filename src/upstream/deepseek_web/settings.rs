@@ -42,11 +42,11 @@ pub enum PromptStyle {
     Plain,
 }
 
-/// What becomes of the marks by which a text refers to a page.
+/// What becomes of the marks by which a text refers to a page. Where no page was searched, they are plain text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CitationStyle {
-    /// Markdown links.
+    /// Markdown: `[N](url)`.
     #[default]
     Links,
     /// Nothing.

@@ -109,32 +109,16 @@ impl Reply {
 }
 
 fn trouble(status: u16, code: i64, biz_code: i64, said: &str, data: &Value) -> Option<Trouble> {
-    let lower = said.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if data.get("is_muted").is_some_and(is_true) || says(&["muted"]) {
+    if data.get("is_muted").is_some_and(is_true) {
         return Some(Trouble::Muted { until_ms: seconds(data.get("mute_until")) });
     }
     if code == 0 && biz_code == 0 && status < 400 {
         return None;
     }
-    Some(match (code, biz_code) {
-        (40001..=40003 | 40012 | 40029, _) => Trouble::Token,
-        (40300 | 40301, _) => Trouble::Work,
-        (1001 | 1201, _) => Trouble::Busy,
-        _ if says(&["password_or_user_name_is_wrong"]) => Trouble::Password,
-        (10, _) | (_, 10 | 40012) => Trouble::Banned,
-        (_, 11) => Trouble::Device,
-        _ if says(&["banned"]) => Trouble::Banned,
-        _ if says(&["risk_device", "device"]) => Trouble::Device,
-        _ if says(&["captcha"]) || data.get("rid").is_some() => Trouble::Captcha,
-        _ if says(&["rate limit", "too many", "too frequent"]) => Trouble::Limited { retry_after_ms: None },
-        _ if matches!(status, 401 | 403)
-            || says(&["token", "unauthorized", "expired", "not login", "login required", "invalid jwt"]) =>
-        {
-            Trouble::Token
-        }
-        _ if said.is_empty() => Trouble::Other(format!("code {code}, {biz_code}")),
-        _ => Trouble::Other(said.to_owned()),
+    Some(match Trouble::of_codes(code, biz_code, said) {
+        Trouble::Other(_) if data.get("rid").is_some() => Trouble::Captcha,
+        Trouble::Other(_) if matches!(status, 401 | 403) => Trouble::Token,
+        trouble => trouble,
     })
 }
 
@@ -149,6 +133,35 @@ fn seconds(value: Option<&Value>) -> Option<u64> {
 }
 
 impl Trouble {
+    /// What an envelope's codes and words mean (protocols: §2, §3).
+    pub fn of_codes(code: i64, biz_code: i64, said: &str) -> Trouble {
+        let lower = said.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        match (code, biz_code) {
+            _ if says(&["muted"]) => Trouble::Muted { until_ms: None },
+            (40001..=40003 | 40012 | 40029, _) => Trouble::Token,
+            (40300 | 40301, _) => Trouble::Work,
+            (1001 | 1201, _) => Trouble::Busy,
+            _ if says(&["password_or_user_name_is_wrong"]) => Trouble::Password,
+            (10, _) | (_, 10 | 40012) => Trouble::Banned,
+            (_, 11) => Trouble::Device,
+            _ if says(&["banned"]) => Trouble::Banned,
+            _ if says(&["device"]) => Trouble::Device,
+            _ if says(&["captcha"]) => Trouble::Captcha,
+            _ if says(&["rate limit", "too many", "too frequent"]) => Trouble::Limited { retry_after_ms: None },
+            _ if says(&["token", "unauthorized", "expired", "not login", "login required", "invalid jwt"]) => {
+                Trouble::Token
+            }
+            _ if said.is_empty() => Trouble::Other(format!("code {code}, {biz_code}")),
+            _ => Trouble::Other(said.to_owned()),
+        }
+    }
+
+    /// Muted until a moment in Unix seconds.
+    pub fn muted(until: f64) -> Trouble {
+        Trouble::Muted { until_ms: seconds(Some(&Value::from(until))) }
+    }
+
     /// What a `hint` event's reason means (protocols: §8.5 F).
     pub fn of_hint(reason: &str, said: &str) -> Trouble {
         match reason {
