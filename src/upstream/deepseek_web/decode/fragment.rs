@@ -123,6 +123,12 @@ impl Fragment {
         fresh.len()
     }
 
+    /// The present text.
+    #[cfg(test)]
+    pub(super) fn now(&self) -> &str {
+        &self.text[..self.at]
+    }
+
     /// Adds pages, `room` at most.
     pub(super) fn add_pages(&mut self, list: &RawValue, room: usize) -> Result<(), Garbage> {
         each(list, |item| {

@@ -337,6 +337,14 @@ impl Message {
     }
 }
 
+#[cfg(test)]
+impl Message {
+    /// The present texts of the fragments.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.list.iter().map(|&at| self.fragments[at].now()).collect()
+    }
+}
+
 /// An index of a list of this length; a negative one counts from its end.
 fn position(index: &str, length: usize) -> Option<usize> {
     match index.strip_prefix('-') {

@@ -36,7 +36,126 @@ fn frame() -> impl Strategy<Value = String> {
     })
 }
 
+/// The patch algorithm of protocols §8.2, word for word, over a whole JSON document.
+struct Tree {
+    root: Value,
+    path: String,
+    operation: String,
+}
+
+impl Tree {
+    fn new() -> Self {
+        Tree { root: Value::Object(serde_json::Map::new()), path: String::new(), operation: "SET".to_owned() }
+    }
+
+    fn patch(&mut self, frame: &Value) {
+        let text = |key: &str| frame.get(key).and_then(Value::as_str).map(str::to_owned);
+        self.path = text("p").unwrap_or(std::mem::take(&mut self.path));
+        self.operation = text("o").unwrap_or(std::mem::take(&mut self.operation));
+        let value = &frame["v"];
+        if self.operation != "BATCH" {
+            return self.apply(&self.path.clone(), &self.operation.clone(), value);
+        }
+        let mut list = Tree { root: self.root.take(), path: self.path.clone(), ..Tree::new() };
+        for item in value.as_array().into_iter().flatten() {
+            let mut item = item.clone();
+            if let Some(path) = item.get("p").and_then(Value::as_str) {
+                item["p"] = Value::from(format!("{}/{path}", self.path));
+            }
+            list.patch(&item);
+        }
+        self.root = list.root;
+    }
+
+    fn apply(&mut self, path: &str, operation: &str, value: &Value) {
+        let mut place = &mut self.root;
+        for step in path.split('/').filter(|step| !step.is_empty()) {
+            let next = match place {
+                Value::Array(list) => {
+                    let index: i64 = step.parse().unwrap_or(i64::MAX);
+                    let index = if index < 0 { index + list.len() as i64 } else { index };
+                    usize::try_from(index).ok().and_then(|index| list.get_mut(index))
+                }
+                Value::Object(map) => Some(map.entry(step).or_insert(Value::Null)),
+                _ => None,
+            };
+            let Some(next) = next else { return };
+            place = next;
+        }
+        match (operation, place, value) {
+            ("SET", Value::Object(root), Value::Object(keys)) if path.is_empty() => root.extend(keys.clone()),
+            ("SET", place, _) if !path.is_empty() => *place = value.clone(),
+            ("APPEND", Value::String(text), Value::String(more)) => text.push_str(more),
+            ("APPEND", Value::Array(list), Value::Array(more)) => list.extend(more.clone()),
+            ("APPEND", Value::Array(list), item) => list.push(item.clone()),
+            _ => {}
+        }
+    }
+
+    /// The texts of the fragments.
+    fn texts(&self) -> Vec<&str> {
+        let fragments = self.root.pointer("/response/fragments").and_then(Value::as_array);
+        fragments.into_iter().flatten().map(|one| one["content"].as_str().unwrap_or_default()).collect()
+    }
+}
+
+/// A patch of fragments, with the sticky parts left out or not; `#` stands for a new id.
+fn sensible() -> impl Strategy<Value = String> {
+    let fragment = r##"{"id":#,"type":"THINK","content":"t"}"##;
+    let content = (-3i32..3, any::<bool>(), any::<bool>(), any::<bool>(), "[ab]{0,2}").prop_map(
+        |(index, set, path, operation, text)| {
+            let path = if path { format!(r#""p":"response/fragments/{index}/content","#) } else { String::new() };
+            let named = if set { r#""o":"SET","# } else { r#""o":"APPEND","# };
+            format!(r#"{{{path}{}"v":"{text}"}}"#, if operation || !path.is_empty() { named } else { "" })
+        },
+    );
+    let operation = prop_oneof![Just("SET"), Just("APPEND")];
+    let list = (operation, any::<bool>()).prop_map(move |(operation, one)| {
+        let value = if one && operation == "APPEND" { fragment.to_owned() } else { format!("[{fragment},{fragment}]") };
+        format!(r#"{{"p":"response/fragments","o":"{operation}","v":{value}}}"#)
+    });
+    let batch = prop::collection::vec(
+        prop_oneof![
+            Just(r##"{"p":"fragments","o":"APPEND","v":[{"id":#,"type":"RESPONSE","content":"r"}]}"##),
+            Just(r#"{"p":"fragments/-1/content","v":"ab"},{"v":"d"}"#),
+            Just(r#"{"p":"fragments/0/content","o":"APPEND","v":"c"},{"v":"d"}"#),
+            Just(r#"{"p":"has_pending_fragment","o":"SET","v":false}"#),
+            Just(
+                r#"{"p":"fragments/-1","o":"BATCH","v":[{"p":"content","o":"APPEND","v":"e"},{"v":"f"}]},{"o":"SET","p":"x","v":1}"#
+            ),
+        ],
+        0..4,
+    )
+    .prop_map(|items| format!(r#"{{"p":"response","o":"BATCH","v":[{}]}}"#, items.join(",")));
+    prop_oneof![6 => content, 1 => list, 2 => batch]
+}
+
 proptest! {
+    #[test]
+    fn the_message_is_what_the_patches_say(frames in prop::collection::vec(sensible(), 0..20)) {
+        let mut id = 10;
+        let mut tree = Tree::new();
+        let mut decoder = Decoder::new(CitationStyle::Links);
+        let snapshot = format!(r#"{{"v":{{"response":{{"fragments":[{}]}}}}}}"#, response("a"));
+        for frame in std::iter::once(snapshot).chain(frames) {
+            let mut json = String::new();
+            for piece in frame.split_inclusive('#') {
+                id += 1;
+                json.push_str(&piece.replace('#', &id.to_string()));
+            }
+            let value: Value = serde_json::from_str(&json).unwrap();
+            let path = value["p"].as_str().unwrap_or(&tree.path);
+            if value["v"].is_string() && !path.ends_with("content") {
+                // A text in place of something else: not what the algorithm is about.
+                continue;
+            }
+            tree.patch(&value);
+            decoder.feed(&sse(&[&json]));
+            prop_assert_eq!(decoder.state(), &State::Running);
+            prop_assert_eq!(decoder.message.texts(), tree.texts(), "after {}", json);
+        }
+    }
+
     #[test]
     fn captured_streams_in_random_pieces(lengths in prop::collection::vec(1usize..200, 1..20)) {
         for (name, rounds, want) in cases() {
