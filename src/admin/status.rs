@@ -1,4 +1,6 @@
 //! What the pool is doing: `queue/status` in ds2api's shape, and `explain`.
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use worker::Env;
 
@@ -11,7 +13,7 @@ use crate::ledger::protocol::AdmitRequest;
 
 /// `GET /admin/queue/status`
 pub(super) async fn queue(env: &Env) -> Result<AdminReply, ChatError> {
-    let status = client::status(env).await?;
+    let status = client::status(env, source::current(env).await?.settings.ledger_shards).await?;
     let document: Value = source::registry(env, "document", &()).await?;
     let emails = document.get("accounts").and_then(Value::as_array);
     let email = |id: &str| {
@@ -67,7 +69,10 @@ pub(super) async fn explain(call: &AdminCall<'_>, env: &Env) -> Result<AdminRepl
         tokens: envelope.tokens,
         ..AdmitRequest::default()
     };
-    let explanation = client::explain(env, &request).await?;
+    let owners = request.upstreams.iter().filter_map(|id| hot.shards.get(id)).flatten().copied();
+    let shards: BTreeSet<u32> = if hot.shards.is_empty() { [0].into() } else { owners.collect() };
+    let place = client::Route { shards: shards.into_iter().collect(), home: None };
+    let explanation = client::explain(env, &request, &place).await?;
     Ok(AdminReply::ok(json!({
         "model": envelope.model, "allowed": allowed, "tokens": envelope.tokens, "route": route,
         "explanation": explanation,

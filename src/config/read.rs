@@ -16,6 +16,8 @@ use crate::chat::{ChatError, ErrorKind};
 const WEB_MIN_GAP_MS: u64 = 2_000;
 /// The longest id, name, model or alias, in bytes.
 const NAME_MAX: usize = 256;
+/// Objects that the ledger may be split into.
+const SHARDS_MAX: u32 = 16;
 const SECRETS: [&str; 4] = ["password", "token", "api_key", "authorization"];
 
 /// What reading needs besides the text.
@@ -280,6 +282,9 @@ impl Reader<'_> {
             ("settings.deadlines.first_token_ms", settings.deadlines.first_token_ms),
             ("settings.deadlines.stall_ms", settings.deadlines.stall_ms),
         ];
+        if !(1..=SHARDS_MAX).contains(&settings.ledger_shards) {
+            return Err(wrong("settings.ledger_shards", &format!("1 to {SHARDS_MAX}")));
+        }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((path, _)) => Err(wrong(path, "at least 1")),
             None => Ok(()),

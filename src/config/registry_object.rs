@@ -3,11 +3,12 @@
 //! A change is decided and stored in one turn without an `await`, so that of a hundred edits at once none is lost. Then
 //! it is published, to the ledger and to KV, before its editor is answered; edits that come while a publication is under
 //! way share the next one.
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use futures::lock::Mutex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use super::read::Reader;
 use super::views::{Hot, KeyView, for_ledger};
 use super::{source, store};
 use crate::chat::{ChatError, ErrorKind};
+use crate::ledger::{LedgerView, shard};
 use crate::rpc;
 
 /// How long the ledger may take to go by a new configuration.
@@ -90,6 +92,8 @@ pub struct RegistryObject {
     env: Env,
     loaded: Rc<RefCell<Option<Loaded>>>,
     published: Rc<Mutex<u64>>,
+    /// The most shards that were told of a version.
+    widest: Cell<u32>,
     logins: RefCell<BTreeMap<String, Vec<u64>>>,
 }
 
@@ -103,6 +107,7 @@ impl DurableObject for RegistryObject {
             env,
             loaded: Rc::default(),
             published: Rc::default(),
+            widest: Cell::new(1),
             logins: RefCell::default(),
         }
     }
@@ -124,9 +129,11 @@ impl RegistryObject {
         text(&reply(hot))
     }
 
-    /// The ledger's view.
-    pub async fn ledger_view(&self, _argument: String) -> String {
-        text(&reply(self.read(|loaded| for_ledger(&loaded.document, loaded.version))))
+    /// The view of a shard of the ledger.
+    pub async fn ledger_view(&self, argument: String) -> String {
+        let view = parse::<u32>(&argument)
+            .and_then(|shard| self.read(|loaded| for_ledger(&loaded.document, loaded.version, shard)));
+        text(&reply(view))
     }
 
     /// The masked document.
@@ -215,16 +222,25 @@ impl RegistryObject {
         if *published >= wanted {
             return;
         }
-        let views = self
-            .read(|loaded| (Hot::of(&loaded.document, loaded.version), for_ledger(&loaded.document, loaded.version)));
-        let Ok((hot, view)) = views else { return };
-        // A ledger that misses this sees the newer version with the next call and asks for it.
-        if let Err(error) =
-            rpc::call::<_, Value>(&self.env, "LEDGER", "main", "configure", &view, LEDGER_DEADLINE).await
-        {
-            console_error!("the ledger was not told of version {}: {error}", hot.version);
-        }
-        match source::publish(&self.env, &hot, &view).await {
+        let views = self.read(|loaded| {
+            let Loaded { document, version } = loaded;
+            // Those that a smaller split leaves over learn that they own nothing.
+            let shards = 0..document.settings.ledger_shards.max(self.widest.get());
+            let views: Vec<LedgerView> = shards.map(|shard| for_ledger(document, *version, shard)).collect();
+            (Hot::of(document, *version), views)
+        });
+        let Ok((hot, views)) = views else { return };
+        self.widest.set(u32::try_from(views.len()).unwrap_or(u32::MAX));
+        let env = &self.env;
+        let tell = async |(shard, view): (u32, &LedgerView)| {
+            let name = shard::object_name(shard);
+            // A ledger that misses this sees the newer version with the next call and asks for it.
+            if let Err(error) = rpc::call::<_, Value>(env, "LEDGER", &name, "configure", view, LEDGER_DEADLINE).await {
+                console_error!("the ledger {name} was not told of version {}: {error}", view.version);
+            }
+        };
+        join_all((0..).zip(&views).map(tell)).await;
+        match source::publish(&self.env, &hot, &views).await {
             Ok(()) => *published = hot.version,
             Err(error) => {
                 console_error!("version {} is not in KV yet: {error}", hot.version);

@@ -24,6 +24,8 @@ pub struct Settings {
     pub ping_ms: u64,
     /// How long a conversation prefers its account; 0 is never. Default 1800.
     pub sticky_s: u64,
+    /// Durable Objects that the ledger is split into, 1 to 16; more than one past 1,000 calls a second. Default 1.
+    pub ledger_shards: u32,
     /// The origin whose pages may call. Default `*`.
     pub cors_origin: String,
     /// Whether request and answer bodies may be logged. Default false.
@@ -65,6 +67,7 @@ impl Default for Settings {
             hold_headers_ms: 10_000,
             ping_ms: 15_000,
             sticky_s: 1_800,
+            ledger_shards: 1,
             cors_origin: "*".to_owned(),
             log_bodies: false,
             deepseek_web: DeepseekWeb::default(),

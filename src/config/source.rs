@@ -124,6 +124,11 @@ pub fn cors_origin() -> String {
     settings(|settings| settings.cors_origin.clone())
 }
 
+/// The objects that the ledger is split into.
+pub fn ledger_shards() -> u32 {
+    settings(|settings| settings.ledger_shards)
+}
+
 /// The largest request body.
 pub fn max_body_bytes() -> u64 {
     settings(|settings| settings.max_body_bytes)
@@ -156,9 +161,9 @@ pub async fn count_login(env: &Env, attempt: &LoginAttempt) -> Result<Option<u64
 }
 
 /// Writes both views into KV. Only the Registry calls this.
-pub(super) async fn publish(env: &Env, hot: &Hot, view: &LedgerView) -> worker::Result<()> {
+pub(super) async fn publish(env: &Env, hot: &Hot, views: &[LedgerView]) -> worker::Result<()> {
     let kv = env.kv(KV)?;
-    kv.put(ACCOUNTS, serde_json::to_string(view)?)?.execute().await?;
+    kv.put(ACCOUNTS, serde_json::to_string(views)?)?.execute().await?;
     kv.put(HOT, serde_json::to_string(hot)?)?.execute().await?;
     Ok(())
 }

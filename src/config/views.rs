@@ -1,12 +1,13 @@
 //! What each reader sees of the document.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Upstream};
+use super::limits::Limits;
 use super::presets;
 use super::settings::Settings;
-use crate::ledger::{AccountSpec, KeySpec, LedgerView};
+use crate::ledger::{AccountSpec, KeySpec, LedgerView, shard};
 
 /// What every request needs, without any secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Hot {
     pub aliases: BTreeMap<String, String>,
     /// All else.
     pub settings: Settings,
+    /// The shards of the ledger that own accounts of an upstream; empty where it is not split.
+    #[serde(default)]
+    pub shards: BTreeMap<String, BTreeSet<u32>>,
 }
 
 /// A client key, as a request needs it.
@@ -34,6 +38,9 @@ pub struct KeyView {
     pub expires_at_ms: Option<u64>,
     /// Whether it works.
     pub enabled: bool,
+    /// Whether it has limits of its own.
+    #[serde(default)]
+    pub limited: bool,
 }
 
 impl Hot {
@@ -45,8 +52,20 @@ impl Hot {
             upstreams: upstreams(document),
             aliases: document.aliases.clone(),
             settings: document.settings.clone(),
+            shards: shards(document),
         }
     }
+}
+
+fn shards(document: &Document) -> BTreeMap<String, BTreeSet<u32>> {
+    let count = document.settings.ledger_shards;
+    let mut shards: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    if count > 1 {
+        for account in &document.accounts {
+            shards.entry(account.upstream.clone()).or_default().insert(shard::of(&account.id, count));
+        }
+    }
+    shards
 }
 
 impl KeyView {
@@ -56,12 +75,16 @@ impl KeyView {
             models: key.models.clone(),
             expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
             enabled: key.enabled,
+            limited: key.limits != Limits::default(),
         }
     }
 }
 
-/// The ledger's view. The accounts of an upstream that is switched off are switched off.
-pub fn for_ledger(document: &Document, version: u64) -> LedgerView {
+/// What a shard of the ledger sees: its own accounts, and all keys, with their limits where their home is. The accounts of
+/// an upstream that is switched off are switched off. A shard of several has one more account, without a name or limits,
+/// for calls whose account is in another shard and whose key is counted here.
+pub fn for_ledger(document: &Document, version: u64, shard: u32) -> LedgerView {
+    let shards = document.settings.ledger_shards;
     let off: Vec<&str> =
         document.upstreams.iter().filter(|upstream| !upstream.enabled).map(|upstream| upstream.id.as_str()).collect();
     let account = |account: &super::document::Account| AccountSpec {
@@ -75,14 +98,24 @@ pub fn for_ledger(document: &Document, version: u64) -> LedgerView {
     };
     let key = |key: &super::document::Key| KeySpec {
         id: key.id.clone(),
-        limits: key.limits,
+        limits: if shard::of(&key.id, shards) == shard { key.limits } else { Limits::default() },
         enabled: key.enabled,
         expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
+    };
+    let own = document.accounts.iter().filter(|account| shard::of(&account.id, shards) == shard);
+    let pass = || AccountSpec {
+        id: String::new(),
+        upstream: String::new(),
+        limits: Limits::default(),
+        weight: 1,
+        priority: 0,
+        enabled: true,
+        sealed: String::new(),
     };
     LedgerView {
         version,
         settings: document.settings.for_ledger(),
-        accounts: document.accounts.iter().map(account).collect(),
+        accounts: own.map(account).chain((shards > 1).then(pass)).collect(),
         keys: document.keys.iter().map(key).collect(),
     }
 }

@@ -1,8 +1,11 @@
 //! Who is calling, and what that caller may use.
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::{Hot, KeyView, Kind, Upstream, route, source};
+use crate::ledger::client::Route;
+use crate::ledger::shard;
 use worker::Env;
 
 /// A caller with a client key, or with a credential of its own for an upstream that takes those.
@@ -140,6 +143,22 @@ impl Caller {
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
         })
+    }
+
+    /// Where the ledger may serve a request for these upstreams; `name` says in which order, where it is split.
+    pub(super) fn ledger_route(&self, upstreams: &[String], name: &str) -> Route {
+        let count = self.hot.settings.ledger_shards;
+        if count <= 1 {
+            return Route { shards: vec![0], home: None };
+        }
+        let home = match &self.identity {
+            Identity::Key(_, view) if view.limited => Some(shard::of(&view.id, count)),
+            _ => None,
+        };
+        let owners: BTreeSet<u32> =
+            upstreams.iter().filter_map(|id| self.hot.shards.get(id)).flatten().copied().collect();
+        let owners: Vec<u32> = if owners.is_empty() { vec![0] } else { owners.into_iter().collect() };
+        Route { shards: shard::order(&owners, home, name), home }
     }
 
     fn candidates(&self, model: &str, endpoint: Endpoint) -> Vec<(String, String)> {

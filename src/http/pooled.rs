@@ -12,8 +12,8 @@ use super::caller::{Caller, Candidate, Plan};
 use crate::chat::{ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
 use crate::config::{Kind, Secrets, Settings, source};
 use crate::dialect::openai;
-use crate::ledger::client;
-use crate::ledger::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal};
+use crate::ledger::client::{self, Admitted, Lease, Route};
+use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
 use crate::stream::pipe::Departure;
 use crate::upstream::deepseek_web;
 use crate::upstream::deepseek_web::call::Owner;
@@ -89,15 +89,15 @@ impl Call {
     async fn run_pooled(&mut self, answer: &mut Answer) {
         let mut tries = Tries::default();
         loop {
-            let grant = match self.admit(&tries).await {
-                Ok(grant) => grant,
+            let lease = match self.admit(&tries).await {
+                Ok(lease) => lease,
                 Err(NoLease::Left) => return,
                 Err(NoLease::Refused(error)) => return finish(answer.fail(error, tries.receipt, true).await),
             };
             tries.receipt.attempts += 1;
-            tries.receipt.waited_ms += grant.waited_ms;
-            tries.accounts.push(grant.account.clone());
-            let failure = self.try_account(&grant, tries.receipt, answer).await;
+            tries.receipt.waited_ms += lease.grant.waited_ms;
+            tries.accounts.push(lease.grant.account.clone());
+            let failure = self.try_account(&lease, tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
                 return finish(answer.fail(failure.error, tries.receipt, true).await);
@@ -107,23 +107,24 @@ impl Call {
     }
 
     /// One try on the account of a lease, which is settled; a failure before the first byte is answered.
-    async fn try_account(&self, grant: &Grant, receipt: Receipt, answer: &mut Answer) -> Option<Failure> {
+    async fn try_account(&self, lease: &Lease, receipt: Receipt, answer: &mut Answer) -> Option<Failure> {
+        let grant = &lease.grant;
         let opened = source::vault(&self.env).and_then(|vault| vault.open(&grant.account, &grant.sealed));
         let candidate = self.caller.candidate(&grant.upstream, &self.envelope.model, self.envelope.endpoint);
         let (Ok(secrets), Some(candidate)) = (opened, candidate) else {
-            return self.settle(grant, Ended::Failed(unreadable())).await;
+            return self.settle(lease, Ended::Failed(unreadable())).await;
         };
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
         let chat = match self.chat(&candidate) {
             Ok(chat) => chat,
-            Err(error) => return self.settle(grant, Ended::Failed(of_caller(error))).await,
+            Err(error) => return self.settle(lease, Ended::Failed(of_caller(error))).await,
         };
         let Some(service) = self.service(&candidate, login, chat.as_ref()) else {
-            return self.settle(grant, Ended::Failed(unreadable())).await;
+            return self.settle(lease, Ended::Failed(unreadable())).await;
         };
-        let (env, lease) = (self.env.clone(), grant.lease.clone());
+        let (env, renewed) = (self.env.clone(), lease.clone());
         let renew = Rc::new(move || {
-            let (env, lease) = (env.clone(), lease.clone());
+            let (env, lease) = (env.clone(), renewed.clone());
             // A renewal that is lost is made up for by the next one: nobody need wait for it.
             wasm_bindgen_futures::spawn_local(async move {
                 let _ = client::renew(&env, &lease).await;
@@ -133,19 +134,19 @@ impl Call {
         let ended = self.attempt(settings, &candidate, receipt, renew).run(&service, answer).await;
         // The account is not free before its service has stopped.
         service.stop().await;
-        let failure = self.settle(grant, ended).await;
+        let failure = self.settle(lease, ended).await;
         service.finish().await;
         failure
     }
 
-    async fn settle(&self, grant: &Grant, ended: Ended) -> Option<Failure> {
+    async fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {
         let (outcome, failure) = match ended {
             Ended::Answered(usage) => (Outcome::Success { usage }, None),
             Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
             Ended::Broken(failure) => (failure.outcome, None),
             Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
         };
-        client::settle(&self.env, &grant.lease, outcome).await;
+        client::settle(&self.env, lease, outcome).await;
         failure
     }
 
@@ -206,24 +207,24 @@ impl Call {
     }
 
     /// Asks the ledger for an account that was not tried, and waits in its queue.
-    async fn admit(&mut self, tries: &Tries) -> Result<Grant, NoLease> {
+    async fn admit(&mut self, tries: &Tries) -> Result<Lease, NoLease> {
         for _ in 0..READMISSIONS {
             let request = self.admit_request(tries).map_err(NoLease::Refused)?;
-            let queue_ms = self.caller.hot().settings.queue.max_wait_ms;
-            match self.ask(&request, queue_ms).await? {
-                AdmitReply::Granted(grant) if self.departure.is_gone() => {
-                    client::settle(&self.env, &grant.lease, Outcome::Unused).await;
+            match self.ask(&request).await? {
+                Admitted::Leased(lease) if self.departure.is_gone() => {
+                    client::settle(&self.env, &lease, Outcome::Unused).await;
                     return Err(NoLease::Left);
                 }
-                AdmitReply::Granted(grant) if !grant.confirm || client::renew(&self.env, &grant.lease).await => {
-                    return Ok(grant);
+                Admitted::Leased(lease) if !lease.grant.confirm || client::renew(&self.env, &lease).await => {
+                    return Ok(lease);
                 }
-                AdmitReply::Granted(_) => {}
-                AdmitReply::Stale { version } => {
+                // What came too late passes on; the key's part of it does not by itself.
+                Admitted::Leased(lease) => client::settle(&self.env, &lease, Outcome::Unused).await,
+                Admitted::Stale { version } => {
                     let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
                     self.caller.reload(hot).map_err(NoLease::Refused)?;
                 }
-                AdmitReply::Refused(refusal) => return Err(NoLease::Refused(refused(refusal, tries))),
+                Admitted::Refused(refusal) => return Err(NoLease::Refused(refused(refusal, tries))),
             }
         }
         let message = "The configuration is changing too fast to serve this call. Please try again.";
@@ -239,18 +240,22 @@ impl Call {
             exclude: tries.accounts.clone(),
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,
+            waits: true,
         })
     }
 
     /// One question to the ledger. A caller who leaves the queue gives up the place, and a grant that came all the same.
-    async fn ask(&self, request: &AdmitRequest, queue_ms: u64) -> Result<AdmitReply, NoLease> {
-        let asking = Box::pin(client::admit(&self.env, request, queue_ms));
-        let reply = match select(asking, Box::pin(self.departure.wait())).await {
+    async fn ask(&self, request: &AdmitRequest) -> Result<Admitted, NoLease> {
+        let queue_ms = self.caller.hot().settings.queue.max_wait_ms;
+        let name = request.conversation.as_deref().unwrap_or(&request.ticket);
+        let route: Route = self.caller.ledger_route(&request.upstreams, name);
+        let asking = client::admit(&self.env, request, &route, queue_ms, || self.departure.is_gone());
+        let reply = match select(Box::pin(asking), Box::pin(self.departure.wait())).await {
             Either::Left((reply, _)) => reply,
             Either::Right(((), asking)) => {
-                client::cancel(&self.env, &request.ticket).await;
-                if let Ok(AdmitReply::Granted(grant)) = asking.await {
-                    client::settle(&self.env, &grant.lease, Outcome::Unused).await;
+                client::cancel(&self.env, &request.ticket, &route).await;
+                if let Ok(Admitted::Leased(lease)) = asking.await {
+                    client::settle(&self.env, &lease, Outcome::Unused).await;
                 }
                 return Err(NoLease::Left);
             }

@@ -3,11 +3,12 @@ use serde_json::{Value, json};
 use worker::{Date, Env};
 
 use crate::chat::ChatError;
+use crate::config::source;
 use crate::ledger::client;
 
 /// The status of every account, by id; no secret, no model, no URL.
 pub(super) async fn body(env: &Env) -> Result<Value, ChatError> {
-    let status = client::status(env).await?;
+    let status = client::status(env, source::ledger_shards()).await?;
     let apis: Vec<Value> = status
         .accounts
         .iter()

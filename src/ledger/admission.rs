@@ -234,7 +234,7 @@ impl<C: Calendar> Ledger<C> {
             Earliest::At(at, cause) if at > deadline => return refused(self.limited(now, pool, at, cause)),
             Earliest::At(..) | Earliest::Unknown => {}
         }
-        if self.queue.len() >= self.settings.max_waiting || self.settings.max_wait_ms == 0 {
+        if !request.waits || self.queue.len() >= self.settings.max_waiting || self.settings.max_wait_ms == 0 {
             return refused(match earliest {
                 Earliest::At(at, _) if by_key => self.key_limit(now, Some(at)),
                 Earliest::At(at, cause) => self.limited(now, pool, at, cause),

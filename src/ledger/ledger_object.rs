@@ -20,7 +20,7 @@ use super::clock::{Calendar, Day, Millis};
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Refusal, SettleRequest};
 use super::settings::LedgerView;
 use super::state::{Admission, Ledger, Woken};
-use super::store;
+use super::{shard, store};
 use crate::chat::{ChatError, Outcome};
 use crate::config::source;
 
@@ -223,6 +223,23 @@ impl Shell {
         Begun::Answered(reply)
     }
 
+    /// Which part of the ledger this object is. Not every event tells an object its own name, so it is stored.
+    fn shard(&self) -> u32 {
+        let sql = self.state.storage().sql();
+        match self.state.id().name() {
+            Some(name) => {
+                let shard = shard::of_object(&name);
+                if shard != 0
+                    && let Err(error) = store::save_shard(&sql, shard)
+                {
+                    console_error!("the ledger could not store which shard it is: {error}");
+                }
+                shard
+            }
+            None => store::load_shard(&sql).unwrap_or(0),
+        }
+    }
+
     /// The configuration's version, if it is `version` or newer.
     fn known(&self, version: u64) -> Option<u64> {
         self.core.borrow().version.filter(|known| *known >= version)
@@ -253,7 +270,7 @@ impl Shell {
         if let Some(known) = self.known(version) {
             return Ok(known);
         }
-        let view: LedgerView = source::registry(&self.env, "ledger_view", &()).await?;
+        let view: LedgerView = source::registry(&self.env, "ledger_view", &self.shard()).await?;
         self.configure(view)
     }
 

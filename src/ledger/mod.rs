@@ -16,6 +16,7 @@ pub mod protocol;
 mod queue;
 mod restore;
 mod settings;
+pub mod shard;
 mod state;
 mod status;
 mod store;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::chat::Outcome;
 
 /// Asks for one call on one account of a pool.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdmitRequest {
     /// The version of the configuration that the caller routed with.
     pub version: u64,
@@ -23,6 +23,28 @@ pub struct AdmitRequest {
     /// Tokens to reserve, an estimate.
     #[serde(default)]
     pub tokens: u64,
+    /// Whether it waits in the queue where no account can serve at once.
+    #[serde(default = "yes")]
+    pub waits: bool,
+}
+
+impl Default for AdmitRequest {
+    fn default() -> Self {
+        AdmitRequest {
+            version: 0,
+            ticket: String::new(),
+            key: String::new(),
+            upstreams: Vec::new(),
+            exclude: Vec::new(),
+            conversation: None,
+            tokens: 0,
+            waits: true,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The ledger's answer.

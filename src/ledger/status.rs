@@ -88,6 +88,55 @@ pub struct Explanation {
     pub considered: Vec<Considered>,
 }
 
+impl Status {
+    /// Of the parts of a ledger that is split. A key is counted in its home, where its limits are; elsewhere it has none.
+    pub fn merge(parts: Vec<Status>) -> Status {
+        let mut merged = Status { accounts: Vec::new(), keys: Vec::new(), waiting: 0 };
+        for part in parts {
+            merged.waiting = merged.waiting.saturating_add(part.waiting);
+            merged.accounts.extend(part.accounts.into_iter().filter(|account| !account.id.is_empty()));
+            for key in part.keys {
+                match merged.keys.iter_mut().find(|known| known.id == key.id) {
+                    None => merged.keys.push(key),
+                    Some(known) if known.limits == Limits::default() && key.limits != Limits::default() => *known = key,
+                    Some(known) if key.limits == known.limits => known.add(&key),
+                    Some(_) => {}
+                }
+            }
+        }
+        merged
+    }
+}
+
+impl KeyStatus {
+    fn add(&mut self, other: &KeyStatus) {
+        let Usage { rpm, rpd, tpm, uses } = other.usage;
+        let sum = |mine: &mut u64, theirs: u64| *mine = mine.saturating_add(theirs);
+        sum(&mut self.in_flight, other.in_flight);
+        sum(&mut self.usage.rpm, rpm);
+        sum(&mut self.usage.rpd, rpd);
+        sum(&mut self.usage.tpm, tpm);
+        sum(&mut self.usage.uses, uses);
+    }
+}
+
+impl Explanation {
+    /// Of the parts of a ledger that is split, in the order in which a request tries them.
+    pub fn merge(parts: Vec<Explanation>) -> Explanation {
+        let mut merged = Explanation { serves: None, wait_ms: None, obstacle: None, considered: Vec::new() };
+        for part in parts {
+            merged.serves = merged.serves.or(part.serves);
+            merged.wait_ms = [merged.wait_ms, part.wait_ms].into_iter().flatten().min();
+            merged.obstacle = merged.obstacle.or(part.obstacle);
+            merged.considered.extend(part.considered);
+        }
+        if merged.serves.is_some() {
+            (merged.wait_ms, merged.obstacle) = (None, None);
+        }
+        merged
+    }
+}
+
 /// One account that was considered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Considered {

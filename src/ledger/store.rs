@@ -25,8 +25,24 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
          (seq INTEGER PRIMARY KEY, body TEXT, expires_ms INTEGER, settled_ms INTEGER, tokens INTEGER)",
         None,
     )?;
+    sql.exec("CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY)", None)?;
     sql.exec("CREATE TABLE IF NOT EXISTS totals (id TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", None)?;
     Ok(())
+}
+
+/// Stores which part of a split ledger this is.
+pub(super) fn save_shard(sql: &SqlStorage, shard: u32) -> Result<()> {
+    sql.exec("INSERT OR IGNORE INTO shard (number) VALUES (?)", vec![number(u64::from(shard))?]).map(drop)
+}
+
+/// Which part of a split ledger this is, where it was stored.
+pub(super) fn load_shard(sql: &SqlStorage) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Row {
+        number: f64,
+    }
+    let rows = sql.exec("SELECT number FROM shard", None).ok()?.to_array::<Row>().ok()?;
+    Some(rows.first()?.number as u32)
 }
 
 /// Everything stored.
