@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_request_goes_home_first_and_then_always_the_same_way() {
-        let order_of = |home, name| order(&[0, 1, 2, 3], home, name);
+        let order_of = |home, name: &str| order(&[0, 1, 2, 3], home, name);
         assert_eq!(order_of(Some(2), "x").first(), Some(&2));
         assert_eq!(order_of(None, "x"), order_of(None, "x"));
         let firsts: std::collections::BTreeSet<u32> =

@@ -19,7 +19,7 @@ use crate::config::{Secrets, source};
 use crate::upstream::failure::Failure;
 
 /// Between two deletions: faster ones are answered with 429 (protocols: §4).
-const DELETE_EVERY: Duration = Duration::from_secs(3);
+const DELETE_EVERY_MS: u64 = 3_000;
 /// Work that ends sooner than this is not handed out.
 const WORK_MARGIN_MS: u64 = 20_000;
 /// Conversations that wait for their deletion; older ones are left where they are.
@@ -56,6 +56,8 @@ struct Session {
     token: Option<String>,
     ready: Option<Ready>,
     trash: Vec<String>,
+    /// When the alarm rings, in Unix milliseconds. One that is due soon is not put off, else a busy account never tidies up.
+    alarm_ms: Option<u64>,
 }
 
 struct Ready {
@@ -206,6 +208,7 @@ impl Shell {
     async fn alarm(&self) {
         let mut lock = self.session.lock().await;
         let session = self.session_in(&mut lock).await;
+        session.alarm_ms = None;
         let now = Date::now().as_millis();
         if let Some(ready) = session.ready.take_if(|ready| ready.until_ms <= now) {
             session.discard(ready.conversation.id);
@@ -229,7 +232,8 @@ impl Shell {
             let opened = stored.sealed_token.as_deref().and_then(|sealed| {
                 source::vault(&self.env).ok()?.open(STORED, sealed).ok()?.get("token").map(str::to_owned)
             });
-            let mut session = Session { prepare: stored.prepare, token: opened, ready: None, trash: stored.trash };
+            let mut session =
+                Session { prepare: stored.prepare, token: opened, trash: stored.trash, ..Session::default() };
             if let Some(left) = stored.ready {
                 session.discard(left);
             }
@@ -239,7 +243,7 @@ impl Shell {
     }
 
     /// Stores what must survive, and sets the alarm for what comes next.
-    async fn store(&self, session: &Session) {
+    async fn store(&self, session: &mut Session) {
         let seal = |token: &String| {
             let secrets = Secrets([("token".to_owned(), token.clone())].into());
             source::vault(&self.env).ok()?.seal(STORED, &secrets).ok()
@@ -251,13 +255,15 @@ impl Shell {
             trash: session.trash.clone(),
         };
         let now = Date::now().as_millis();
-        let idle = session.ready.as_ref().map(|ready| Duration::from_millis(ready.until_ms.saturating_sub(now)));
-        let next = if session.trash.is_empty() { idle } else { Some(DELETE_EVERY) };
+        let idle = session.ready.as_ref().map(|ready| ready.until_ms);
+        let tidy = (!session.trash.is_empty()).then(|| now.saturating_add(DELETE_EVERY_MS));
+        let next = tidy.or(idle).filter(|next| session.alarm_ms.is_none_or(|set| *next < set));
         let storage = self.state.storage();
         let text = serde_json::to_string(&stored).unwrap_or_default();
         let mut done = storage.put(STORED, text).await;
         if let (Ok(()), Some(next)) = (&done, next) {
-            done = storage.set_alarm(next).await;
+            session.alarm_ms = Some(next);
+            done = storage.set_alarm(Duration::from_millis(next.saturating_sub(now).max(1))).await;
         }
         if let Err(error) = done {
             console_error!("a session could not be stored: {error}");
