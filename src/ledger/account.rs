@@ -1,18 +1,48 @@
 //! One account: its counters, what is wrong with it, and whether it can take one more call.
-use std::cmp::Reverse;
-
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Day, Millis};
-use super::meter::{Gate, Limit, Meter};
+use super::meter::{Gate, Limit, Meter, WHOLE};
 use super::settings::{AccountSpec, Settings};
 use crate::chat::Outcome;
 
-/// The order in which eligible accounts are served; the smallest is first.
-pub(super) type Rank = (Reverse<i32>, u64, Reverse<u64>, Millis, usize);
+/// The order in which eligible accounts are served; the smallest is first. Packed, since the indexes of large pools live
+/// and die by their size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// 32 bits of priority, the highest first; 32 bits of load, the least first.
+    claim: u64,
+    /// 22 bits of headroom, the most first; 42 bits of the time of the last use, the earliest first.
+    rest: u64,
+    index: u32,
+}
 
 /// Parts of one call in flight, for a load in proportion to a weight.
-const LOAD: u64 = 1 << 20;
+const LOAD: u64 = 1 << 18;
+/// Bits of a time in milliseconds, enough until 2109.
+const TIME_BITS: u32 = 42;
+
+impl Rank {
+    fn new(priority: i32, load: u64, headroom: u64, last_used: Millis, index: usize) -> Rank {
+        let priority = u64::from(i32::MAX.abs_diff(priority));
+        let least_room = WHOLE.saturating_sub(headroom).min(WHOLE - 1);
+        Rank {
+            claim: (priority << 32) | load.min(u64::from(u32::MAX)),
+            rest: (least_room << TIME_BITS) | last_used.min((1 << TIME_BITS) - 1),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether another account has the same priority.
+    pub(super) fn is_peer(self, other: Rank) -> bool {
+        self.claim >> 32 == other.claim >> 32
+    }
+
+    /// Where the account stands among all.
+    pub(super) fn index(self) -> usize {
+        self.index as usize
+    }
+}
 
 /// What is wrong with an account, if anything. Survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +186,7 @@ impl Account {
         let load =
             self.meter.in_flight.saturating_mul(LOAD).checked_div(u64::from(self.spec.weight)).unwrap_or(u64::MAX);
         let last_used = self.meter.calls.last().unwrap_or(0);
-        (Reverse(self.spec.priority), load, Reverse(self.meter.headroom()), last_used, index)
+        Rank::new(self.spec.priority, load, self.meter.headroom(), last_used, index)
     }
 
     /// Learns from how a call ended (architecture §3).

@@ -109,12 +109,12 @@ impl<C: Calendar> Ledger<C> {
     fn choose(&self, now: Millis, request: &AdmitRequest, key: Option<usize>, pool_id: u64) -> Result<usize, Obstacle> {
         let Some(pool) = self.pools.get(&pool_id) else { return Err(Obstacle::Accounts) };
         let mut obstacle = Obstacle::Accounts;
-        let mut best: Option<&Rank> = None;
-        for rank in &pool.eligible {
-            if self.is_excluded(request, rank.4) {
+        let mut best: Option<Rank> = None;
+        for rank in pool.eligible.iter().copied() {
+            if self.is_excluded(request, rank.index()) {
                 continue;
             }
-            if self.has_room(now, rank.4, request.tokens) {
+            if self.has_room(now, rank.index(), request.tokens) {
                 best = Some(rank);
                 break;
             }
@@ -125,11 +125,11 @@ impl<C: Calendar> Ledger<C> {
         let own =
             request.conversation.as_deref().zip(key).and_then(|(name, key)| self.sticky.get(key, name, now, life));
         let own = own.and_then(|index| match self.accounts.get(index)?.standing {
-            Standing::Eligible(rank) if pool.eligible.contains(&rank) && rank.0 == best.0 => Some(index),
+            Standing::Eligible(rank) if pool.eligible.contains(&rank) && rank.is_peer(best) => Some(index),
             _ => None,
         });
         let own = own.filter(|index| !self.is_excluded(request, *index) && self.has_room(now, *index, request.tokens));
-        Ok(own.unwrap_or(best.4))
+        Ok(own.unwrap_or(best.index()))
     }
 
     fn is_excluded(&self, request: &AdmitRequest, index: usize) -> bool {
@@ -281,8 +281,8 @@ impl<C: Calendar> Ledger<C> {
         if pool.held || pool.busy.iter().any(open) {
             return Earliest::Unknown;
         }
-        for rank in pool.eligible.iter().filter(|rank| open(&rank.4)) {
-            let Some(account) = self.accounts.get(rank.4) else { continue };
+        for rank in pool.eligible.iter().filter(|rank| open(&rank.index())) {
+            let Some(account) = self.accounts.get(rank.index()) else { continue };
             match account.meter.token_gate(now, request.tokens) {
                 Gate::Open => earliest = sooner(earliest, now, Cause::Limit(Limit::Tpm)),
                 Gate::NotBefore(at, limit) => earliest = sooner(earliest, at, Cause::Limit(limit)),

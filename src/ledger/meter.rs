@@ -7,7 +7,7 @@ use super::clock::{Day, Millis};
 use super::window::{CallWindow, TokenWindow};
 
 /// The parts of one in [`Meter::headroom`].
-pub(super) const WHOLE: u64 = 1 << 30;
+pub(super) const WHOLE: u64 = 1 << 22;
 
 /// The limit that stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,9 +137,11 @@ impl Meter {
     /// The smallest of the shares that the limits leave, in parts of [`WHOLE`].
     pub(super) fn headroom(&self) -> u64 {
         let left = |limit: Option<u64>, used: u64| {
-            let limit = u128::from(limit?);
-            let left = limit.saturating_sub(u128::from(used)) * u128::from(WHOLE);
-            u64::try_from(left.checked_div(limit)?).ok()
+            let limit = limit?;
+            let left = limit.saturating_sub(used);
+            // Of limits beyond 2^40 a share is told roughly, lest it overflow.
+            let small = u32::from(limit >> 40 != 0) * 24;
+            ((left >> small) * WHOLE).checked_div(limit >> small)
         };
         let limits = &self.limits;
         [
