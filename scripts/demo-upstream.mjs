@@ -1,12 +1,16 @@
-// A small OpenAI-format service on loopback, so that `npm start` answers a chat without anybody's account.
+// A small OpenAI-format service and a small DeepSeek chat on loopback, so that `npm start` answers without anybody's account.
 //
 //   node scripts/demo-upstream.mjs [--port 8788]
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startDeepSeek } from '../tests/simulators/deepseek.mjs';
 import { Failure, isMain, main, portOption, say } from './run.mjs';
 
 export const model = 'demo-chat';
+export const deepseekAccount = { id: 'demo-deepseek', email: 'demo@example.com', password: 'demo-password' };
 export const defaultPort = 8788;
+/** The DeepSeek chat listens on the next port. */
+export const deepseekPort = (port) => port + 1;
 const wordDelay = 40; // milliseconds: slow enough to see a stream flow
 
 /** Starts it; resolves when it listens. */
@@ -20,13 +24,29 @@ export async function startDemoUpstream(port = defaultPort) {
     });
     server.listen(port, '127.0.0.1', listening);
   });
+  const chat = await startDemoChat(deepseekPort(port));
   return {
     close() {
+      chat.close();
       server.close();
       server.closeAllConnections();
     },
   };
 }
+
+async function startDemoChat(port) {
+  const chat = await startDeepSeek({ port, frame_ms: wordDelay }).catch((error) => {
+    throw error.code === 'EADDRINUSE' ? new Failure(`port ${port}, for the demo's DeepSeek chat, is in use; choose another with --demo-port`) : error;
+  });
+  chat.addAccount(deepseekAccount.email, { password: deepseekAccount.password });
+  chat.script = (prompt) => {
+    const said = prompt.split('<｜User｜>').at(-1).replace(/<｜Assistant｜>$/, '');
+    return { thinking: words('The user said something; an echo will do.'), text: words(`You said: "${said}". This is a simulated DeepSeek account.`) };
+  };
+  return chat;
+}
+
+const words = (text) => text.match(/\s*\S+/g) ?? [];
 
 async function answer(request, response) {
   const { pathname } = new URL(request.url, 'http://demo');
@@ -94,7 +114,7 @@ function envelope(object) {
 function reply(body) {
   const said = textOf(body.messages?.at(-1));
   const text = `You said: "${said}". This is the demo upstream, answering word by word through Weir. Add an account of your own to talk to a real model.`;
-  return text.match(/\s*\S+/g);
+  return words(text);
 }
 
 function textOf(message) {

@@ -10,7 +10,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from './build.mjs';
-import { defaultPort, model, startDemoUpstream } from './demo-upstream.mjs';
+import { deepseekAccount, deepseekPort, defaultPort, model, startDemoUpstream } from './demo-upstream.mjs';
 import { ensurePackages, npmCommand } from './packages.mjs';
 import { Failure, main, portOption, root, say } from './run.mjs';
 
@@ -75,8 +75,11 @@ function demoConfig(port) {
   });
   return {
     keys: [{ name: 'demo', key: demoKey }],
-    upstreams: [{ id: 'demo', kind: 'openai', base_url: `http://127.0.0.1:${port}/v1`, models: [model] }],
-    accounts: [account(1), account(2)],
+    upstreams: [
+      { id: 'demo', kind: 'openai', base_url: `http://127.0.0.1:${port}/v1`, models: [model] },
+      { id: 'deepseek-web', base_url: `http://127.0.0.1:${deepseekPort(port)}` },
+    ],
+    accounts: [account(1), account(2), { ...deepseekAccount, upstream: 'deepseek-web', limits: { concurrency: 1, min_gap_ms: 0 } }],
   };
 }
 
@@ -134,7 +137,8 @@ function printWelcome(port, demoPort) {
       `Try it, with the client key ${demoKey} and the demo upstream:\n\n` +
         `  curl -N ${url}/v1/chat/completions \\\n` +
         `    -H 'Authorization: Bearer ${demoKey}' -H 'Content-Type: application/json' \\\n` +
-        `    -d '${body}'\n`,
+        `    -d '${body}'\n\n` +
+        "or a simulated DeepSeek account that thinks: the same with the model deepseek-reasoner.\n",
     );
   }
   console.log("The operator's password is ADMIN_KEY in .dev.vars. Ctrl-C ends everything.\n");

@@ -45,8 +45,8 @@ export class DeepSeekSimulator {
   #next = [];
   #listeners = new Set();
 
-  constructor({ difficulty = 50, rtt_ms = 0, old_session_shape = false } = {}) {
-    Object.assign(this, { difficulty, rtt_ms, old_session_shape });
+  constructor({ difficulty = 50, rtt_ms = 0, frame_ms = 0, old_session_shape = false } = {}) {
+    Object.assign(this, { difficulty, rtt_ms, frame_ms, old_session_shape });
     this.reset();
     this.server = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
       this.#serve(request, response).catch(() => response.destroy());
@@ -71,7 +71,7 @@ export class DeepSeekSimulator {
   }
 
   addAccount(name, { password = `password-of-${name}`, token, ...rest } = {}) {
-    const account = { name, password, logins: 0, running: 0, peak: 0, sessions: 0, deleted: 0, stops: 0, left: 0, ...rest };
+    const account = { name, password, logins: 0, running: 0, peak: 0, sessions: 0, deleted: 0, stops: 0, left: 0, streams: new Set(), ...rest };
     this.#accounts.set(name, account);
     if (token) this.#tokens.set(token, account);
     return account;
@@ -268,6 +268,8 @@ export class DeepSeekSimulator {
   async #stream(response, account, behaviour, run) {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-ds-sse-heartbeat-timeout-secs': '8' });
     response.flushHeaders();
+    const state = { stopped: false };
+    account.streams.add(state);
     account.running += 1;
     account.peak = Math.max(account.peak, account.running);
     this.#changed();
@@ -275,6 +277,8 @@ export class DeepSeekSimulator {
     const write = async (frame) => {
       frames += 1;
       if (behaviour.gate) await behaviour.gate.wait();
+      if (this.frame_ms > 0) await new Promise((done) => setTimeout(done, this.frame_ms));
+      if (state.stopped) throw new Ended();
       if (response.destroyed) throw new Gone();
       if (frames === behaviour.cut_at) {
         response.destroy();
@@ -302,6 +306,7 @@ export class DeepSeekSimulator {
       else if (error instanceof Gone) account.left += 1;
       else throw error;
     } finally {
+      account.streams.delete(state);
       if (account.left === 0) account.running -= 1;
       this.#changed();
     }
@@ -310,6 +315,7 @@ export class DeepSeekSimulator {
   #stop(seen) {
     const account = this.#authorize(seen);
     account.stops += 1;
+    for (const state of account.streams) state.stopped = true;
     account.running -= account.left;
     account.left = 0;
   }
