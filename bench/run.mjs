@@ -1,7 +1,7 @@
 // Measures what Weir costs, as ratios, and prints one table. About two minutes; nothing leaves 127.0.0.1.
 //
 //   npm run bench                 everything
-//   npm run bench -- PART…        only these of: streaming, plain, ledger, size
+//   npm run bench -- PART…        only these of: streaming, plain, ledger, session, size
 //
 // It reports and never fails on a number: on a busy machine all are noisy. The sides take turns, so that noise hits both.
 // CPU is that of the workerd process, from /proc; the upstream and the load generator are processes of their own.
@@ -201,6 +201,57 @@ async function throughObject() {
   }
 }
 
+// ------------------------------------------------------------------------------------------------ DeepSeek sessions
+
+const RTT_MS = 80;
+
+/** Round trips to the first token of a DeepSeek account, with its next conversation standing ready and without. */
+async function session() {
+  const { startDeepSeek } = await import('../tests/simulators/deepseek.mjs');
+  const chat = await startDeepSeek({ rtt_ms: RTT_MS, difficulty: 144_000 }); // as the real one asks
+  const account = chat.addAccount('bench@example.com', { password: 'bench' });
+  try {
+    const [warm, cold] = [median(await firstTokens(chat, account, 120)), median(await firstTokens(chat, account, 0))];
+    const sides = { weir: figure(warm, 'ms'), other: figure(cold, 'ms') };
+    const note = `${RTT_MS} ms each; without a conversation ready ${figure(cold / RTT_MS)}`;
+    return [row('round trips to the first token, DeepSeek web', { ...sides, value: warm / RTT_MS, target: { most: 1.3 }, note })];
+  } finally {
+    await chat.close();
+  }
+}
+
+/** Milliseconds to the first token of each of some calls; between two of them the next conversation has time to be made. */
+async function firstTokens(chat, account, warm_s) {
+  const { startWorker } = await import('./worker.mjs');
+  const config = {
+    keys: [KEY],
+    upstreams: [{ id: 'deepseek-web', base_url: chat.url }],
+    accounts: [{ email: account.name, password: account.password, limits: { min_gap_ms: 0 } }],
+    settings: { deepseek_web: { warm_s, delete_sessions: false } },
+  };
+  const worker = await startWorker('src/entry.js', { bindings: { ...weirBindings(chat.url), CONFIG_JSON: JSON.stringify(config) } });
+  const times = [];
+  try {
+    for (let call = 0; call < 12; call += 1) {
+      const began = performance.now();
+      const response = await fetch(`${worker.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'deepseek-chat', stream: true, messages: [{ role: 'user', content: 'hello' }] }),
+      });
+      if (!response.ok) throw new Failure(`${response.status} ${await response.text()}`);
+      const reader = response.body.getReader();
+      await reader.read();
+      if (call >= 2) times.push(performance.now() - began);
+      while (!(await reader.read()).done);
+      await new Promise((done) => setTimeout(done, 600));
+    }
+    return times;
+  } finally {
+    await worker.stop();
+  }
+}
+
 // ------------------------------------------------------------------------------------------------ (d) size and start
 
 async function size() {
@@ -232,7 +283,7 @@ async function size() {
 
 // ------------------------------------------------------------------------------------------------ all of it
 
-const parts = { streaming: ['gateways', streaming], plain: ['gateways', plain], ledger: [null, ledger], size: [null, size] };
+const parts = { streaming: ['gateways', streaming], plain: ['gateways', plain], ledger: [null, ledger], session: [null, session], size: [null, size] };
 
 await main(async () => {
   const named = process.argv.slice(2);

@@ -303,7 +303,7 @@ export class DeepSeekSimulator {
       response.end();
     } catch (error) {
       if (error instanceof Ended) response.end();
-      else if (error instanceof Gone) account.left += 1;
+      else if (error instanceof Gone) account.left += state.stopped ? 0 : 1;
       else throw error;
     } finally {
       account.streams.delete(state);
