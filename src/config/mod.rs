@@ -2,6 +2,7 @@
 mod document;
 mod edit;
 mod limits;
+mod locate;
 mod presets;
 mod read;
 #[expect(missing_docs, reason = "the macro writes methods without them")]

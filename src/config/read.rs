@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::document::{Account, Document, Key, Kind, MASK, Upstream};
 use super::limits::Limits;
+use super::locate;
 use super::presets;
 use super::seal::{Secrets, Vault};
 use super::settings::Settings;
@@ -108,10 +109,10 @@ impl Reader<'_> {
             return Err(wrong("", "a JSON object is needed"));
         }
         expand_keys(&mut document);
-        let input: Input = serde_path_to_error::deserialize(document).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner().to_string();
-            if path == "." { wrong("", &inner) } else { wrong(&path, &inner) }
+        let input = Input::deserialize(&document).map_err(|error| {
+            let message = error.to_string();
+            let error_of = |part: &Value| Input::deserialize(part).err().map(|error| error.to_string());
+            wrong(&locate::path(&document, &message, &error_of), &message)
         })?;
         let upstreams = read_upstreams(input.upstreams)?;
         let keys = self.read_keys(input.keys)?;

@@ -114,10 +114,15 @@ fn by_code(words: &Words) -> Option<Meaning> {
 /// The moment that Ark's plan quota names: `… It will reset at 2026-11-21 20:00:00 +0800 CST.`
 fn reset_at(message: &str) -> Option<u64> {
     let moment = message.split("reset at ").nth(1)?.trim_end_matches('.');
-    let zoned = moment.split(' ').take(3).collect::<Vec<_>>().join(" ");
-    let parsed =
-        DateTime::parse_from_rfc3339(moment).or_else(|_| DateTime::parse_from_str(&zoned, "%Y-%m-%d %H:%M:%S %z"));
-    u64::try_from(parsed.ok()?.timestamp_millis()).ok()
+    let words: Vec<&str> = moment.split(' ').collect();
+    let standard = match words.as_slice() {
+        [day, time, zone, ..] => {
+            let (hours, minutes) = zone.split_at_checked(3)?;
+            format!("{day}T{time}{hours}:{minutes}")
+        }
+        _ => moment.to_owned(),
+    };
+    u64::try_from(DateTime::parse_from_rfc3339(&standard).ok()?.timestamp_millis()).ok()
 }
 
 fn failure(status: u16, meaning: Meaning, words: Words, context: Context) -> Failure {
