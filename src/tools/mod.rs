@@ -1,43 +1,18 @@
-//! stub
-use crate::chat::*;
-use serde_json::Value;
-/// p
-pub struct Parser;
-/// i
-pub fn instructions(_: &[Tool], _: &ToolChoice, _: bool) -> Option<String> {
-    None
-}
-/// f
-pub fn format_instructions(_: &Format) -> Option<String> {
-    None
-}
-/// r
-pub fn render_calls(_: &[ToolCall]) -> String {
-    String::new()
-}
-/// r
-pub fn render_result(_: &str, text: &str) -> String {
-    text.to_owned()
-}
-/// m
-pub fn misfit(_: &Value, _: &Value) -> Option<String> {
-    None
-}
-impl Parser {
-    /// n
-    pub fn new(_: &[Tool], _: &ToolChoice, _: bool) -> Self {
-        Parser
-    }
-    /// p
-    pub fn push(&mut self, event: ChatEvent) -> Vec<ChatEvent> {
-        vec![event]
-    }
-    /// f
-    pub fn finish(&mut self, reason: FinishReason) -> Vec<ChatEvent> {
-        vec![ChatEvent::Finish(reason)]
-    }
-    /// u
-    pub fn unmet(&self) -> bool {
-        false
-    }
-}
+//! Tool calls for a service that has no tools: the model is told in its prompt how to write a call, and what it writes is
+//! read for calls.
+//!
+//! Models are told one syntax, tags with `CDATA`, since they break the escapes of long texts in JSON far more often. They
+//! were trained on others, so those are read too: the same tags with `DSML` and bars in them, `<tool_call>` and
+//! `<｜tool▁calls▁begin｜>` around JSON, and an answer that is nothing but `{"tool_calls": …}`.
+//!
+//! A call whose arguments do not fit their schema is brought closer where that is safe, and given to the caller as it is
+//! otherwise: an agent answers a bad call with an error that the model can learn from, and a lost call with nothing.
+mod json;
+mod markup;
+mod parse;
+mod prompt;
+mod schema;
+
+pub use parse::Parser;
+pub use prompt::{format_instructions, instructions, render_calls, render_result};
+pub use schema::misfit;
