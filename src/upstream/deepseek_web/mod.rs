@@ -1,0 +1,2 @@
+//! DeepSeek's web API, as its own pages use it.
+pub mod pow;
