@@ -1,7 +1,7 @@
 // Measures what Weir costs, as ratios, and prints one table. About two minutes; nothing leaves 127.0.0.1.
 //
 //   npm run bench                 everything
-//   npm run bench -- PART…        only these of: streaming, plain, ledger, session, size
+//   npm run bench -- PART…        only these of: streaming, plain, ledger, session, size, pow
 //
 // It reports and never fails on a number: on a busy machine all are noisy. The sides take turns, so that noise hits both.
 // CPU is that of the workerd process, from /proc; the upstream and the load generator are processes of their own.
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Failure, main, root, say } from '../scripts/run.mjs';
 import { build } from '../scripts/build.mjs';
+import { powRows } from './pow.mjs';
 import { figure, median, print, row, skipped, sum } from './table.mjs';
 
 const KEY = 'sk-weir-bench-client';
@@ -283,14 +284,27 @@ async function size() {
 
 // ------------------------------------------------------------------------------------------------ all of it
 
-const parts = { streaming: ['gateways', streaming], plain: ['gateways', plain], ledger: [null, ledger], session: [null, session], size: [null, size] };
+/** bench/pow.mjs */
+async function pow() {
+  const [native] = await json('cargo', ['run', '--quiet', '--release', '--example', 'pow_bench']);
+  return powRows(native);
+}
+
+const parts = {
+  streaming: ['gateways', streaming],
+  plain: ['gateways', plain],
+  ledger: [null, ledger],
+  session: [null, session],
+  size: [null, size],
+  pow: [null, pow],
+};
 
 await main(async () => {
   const named = process.argv.slice(2);
   const unknown = named.find((name) => !parts[name]);
   if (unknown) throw new Failure(`there is no part "${unknown}"; there are: ${Object.keys(parts).join(', ')}`);
   const wanted = named.length > 0 ? named : Object.keys(parts);
-  await build();
+  if (wanted.some((name) => name !== 'pow')) await build();
   const rows = [];
   const sides = wanted.some((name) => parts[name][0] === 'gateways') ? await startSides() : null;
   try {

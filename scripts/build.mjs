@@ -15,7 +15,7 @@ import { ensureToolchain } from './toolchain.mjs';
 const targetDir = join(root, 'target', 'wasm');
 const stampFile = join(targetDir, 'weir-build.json');
 const outputs = ['index.js', 'index_bg.wasm'].map((name) => join(root, 'build', name));
-const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD version for Wasm
+export const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD version for Wasm
 
 /** Builds what is not up to date. */
 export async function build({ dev = false, force = false } = {}) {

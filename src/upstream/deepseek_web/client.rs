@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use web_sys::AbortSignal;
 use worker::Date;
 
-use super::pow::{self, Challenge};
+use super::pow::{Challenge, HEADER, Progress};
 use super::settings::DeepseekWeb;
 use super::wire::{self, COMPLETION_PATH, Trouble};
 use crate::upstream::failure::Failure;
@@ -125,7 +125,7 @@ impl Client<'_> {
             ("x-client-locale", settings.locale.as_str()),
         ];
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        headers.extend(work.map(|work| ("x-ds-pow-response", work)));
+        headers.extend(work.map(|work| (HEADER, work)));
         let url = format!("{}{path}", self.base_url.trim_end_matches('/'));
         fetch::post(&url, &headers, body.to_string().as_bytes(), stream, Some(signal)).await
     }
@@ -148,7 +148,11 @@ fn work(biz_data: Value) -> Result<(String, u64), Trouble> {
     let challenge = biz_data.get("challenge").cloned().unwrap_or(biz_data);
     let unreadable = |_| Trouble::Other("a challenge that cannot be read".to_owned());
     let challenge: Challenge = serde_json::from_value(challenge).map_err(unreadable)?;
-    let answer = pow::solve(&challenge).ok_or_else(|| Trouble::Other("a challenge without an answer".to_owned()))?;
-    let expires_ms = challenge.expire_at.max(Date::now().as_millis());
-    Ok((pow::header(&challenge, answer), expires_ms))
+    let mut solver = challenge.solver().ok_or_else(|| Trouble::Other("a challenge of an unknown kind".to_owned()))?;
+    let work = match solver.run(u64::MAX) {
+        Progress::Found(answer) => challenge.header(answer).ok(),
+        _ => None,
+    };
+    let work = work.ok_or_else(|| Trouble::Other("a challenge without an answer".to_owned()))?;
+    Ok((work, challenge.expire_at))
 }
