@@ -21,9 +21,9 @@ export default {
       while (left-- > 0) {
         const asked = { version: 1, ticket: crypto.randomUUID(), key: 'key', upstreams: ['pool'] };
         const reply = JSON.parse(await ledger.admit(JSON.stringify(asked)));
-        if (reply.is !== 'granted') throw new Error(`not granted: ${JSON.stringify(reply)}`);
-        const outcome = { is: 'success', usage: { prompt: 10, completion: 20 } };
-        await ledger.settle(JSON.stringify({ lease: reply.lease, outcome }));
+        if (!reply.granted) throw new Error(`not granted: ${JSON.stringify(reply)}`);
+        const outcome = { success: { usage: { prompt: 10, completion: 20 } } };
+        await ledger.settle(JSON.stringify({ lease: reply.granted.lease, outcome }));
       }
     };
     const began = Date.now();

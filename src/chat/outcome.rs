@@ -5,7 +5,7 @@ use super::Usage;
 
 /// How a call ended, as far as its account is concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Answered to the end.
     Success {

@@ -21,7 +21,7 @@ pub enum List {
 
 /// What an operator asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Replaces the top-level fields that `document` has.
     Merge {

@@ -49,7 +49,7 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
         }
     }
     // A cast from float saturates; versions stay far below 2^53.
-    let document = serde_json::from_value(document).map_err(|error| broken("document", &error))?;
+    let document = Document::deserialize(&document).map_err(|error| broken("document", &error))?;
     Ok(Some((document, version.version as u64)))
 }
 

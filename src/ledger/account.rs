@@ -46,7 +46,7 @@ impl Rank {
 
 /// What is wrong with an account, if anything. Survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Condition {
     /// Nothing.
     #[default]

@@ -49,7 +49,7 @@ fn yes() -> bool {
 
 /// The ledger's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum AdmitReply {
     /// One call on this account; to be settled.
     Granted(Grant),

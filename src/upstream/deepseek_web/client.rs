@@ -1,7 +1,7 @@
 //! The web chat's calls over HTTP, one function each.
+use serde::Deserialize;
 use serde_json::{Value, json};
 use web_sys::AbortSignal;
-use worker::Date;
 
 use super::pow::{Challenge, HEADER, Progress};
 use super::settings::DeepseekWeb;
@@ -145,9 +145,8 @@ pub async fn read(reply: &Reply) -> Result<wire::Reply, Trouble> {
 }
 
 fn work(biz_data: Value) -> Result<(String, u64), Trouble> {
-    let challenge = biz_data.get("challenge").cloned().unwrap_or(biz_data);
-    let unreadable = |_| Trouble::Other("a challenge that cannot be read".to_owned());
-    let challenge: Challenge = serde_json::from_value(challenge).map_err(unreadable)?;
+    let challenge = Challenge::deserialize(biz_data.get("challenge").unwrap_or(&biz_data))
+        .map_err(|_| Trouble::Other("a challenge that cannot be read".to_owned()))?;
     let mut solver = challenge.solver().ok_or_else(|| Trouble::Other("a challenge of an unknown kind".to_owned()))?;
     let work = match solver.run(u64::MAX) {
         Progress::Found(answer) => challenge.header(answer).ok(),
