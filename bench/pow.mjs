@@ -11,12 +11,12 @@ const DIFFICULTY = 144_000; // the usual one
 const HASHES = 20_000; // of the side without a search
 
 /** `native` are nanoseconds a hash, as examples/pow_bench.rs prints them. */
-export async function powRows({ sliced, scalar }) {
+export async function powRows({ paired, scalar }) {
   const solver = await powSolver();
   const official = officialSolver();
   const search = { challenge: '0'.repeat(64), salt: '9feabdd5b0f1e2b4516d', expire_at: 1_790_102_635_309, difficulty: DIFFICULTY };
   const sides = {
-    sliced: [DIFFICULTY, () => solver.solve(search)],
+    paired: [DIFFICULTY, () => solver.solve(search)],
     scalar: [HASHES, () => solver.exports.hash_one_by_one(HASHES)],
     ...(official && { official: [DIFFICULTY, () => official(search)] }),
   };
@@ -33,10 +33,10 @@ export async function powRows({ sliced, scalar }) {
   const against = (what, ours, other, rest) => row(what, { weir: figure(ours, 'ns'), other: figure(other, 'ns'), value: other / ours, ...rest });
   return [
     official
-      ? against('proof of work, SIMD Wasm', wasm.sliced, wasm.official, { target: { least: 2.2 }, note: 'a hash; compared with the official solver' })
+      ? against('proof of work, SIMD Wasm', wasm.paired, wasm.official, { target: { least: 2.2 }, note: 'a hash; compared with the official solver' })
       : skipped('proof of work, the official solver', `set ${OFFICIAL} to the path of its sha3_wasm_bg.….wasm`),
-    against('proof of work, SIMD Wasm', wasm.sliced, wasm.scalar, { note: 'a hash; compared with scalar Wasm' }),
-    against('proof of work, native', sliced, scalar, { note: 'a hash; compared with scalar' }),
+    against('proof of work, SIMD Wasm', wasm.paired, wasm.scalar, { note: 'a hash; compared with scalar Wasm' }),
+    against('proof of work, native', paired, scalar, { note: 'a hash; compared with scalar' }),
   ];
 }
 

@@ -11,11 +11,11 @@ const HASHES: u32 = 20_000;
 fn main() {
     let nowhere = "0".repeat(64);
     let mut message = *b"9feabdd5b0f1e2b4516d_1790102635309_000000";
-    let (mut sliced, mut scalar) = (Vec::new(), Vec::new());
+    let (mut paired, mut scalar) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let began = Instant::now();
         black_box(solve(&nowhere, "9feabdd5b0f1e2b4516d", 1_790_102_635_309, DIFFICULTY));
-        sliced.push(began.elapsed().as_secs_f64() * 1e9 / DIFFICULTY as f64);
+        paired.push(began.elapsed().as_secs_f64() * 1e9 / DIFFICULTY as f64);
         let began = Instant::now();
         for number in 0..HASHES {
             if let Some(digits) = message.last_chunk_mut() {
@@ -25,7 +25,7 @@ fn main() {
         }
         scalar.push(began.elapsed().as_secs_f64() * 1e9 / f64::from(HASHES));
     }
-    println!("{{\"sliced\":{:.1},\"scalar\":{:.1}}}", median(sliced), median(scalar));
+    println!("{{\"paired\":{:.1},\"scalar\":{:.1}}}", median(paired), median(scalar));
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -110,7 +110,7 @@ fn a_prefix_of_any_length_will_do() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The hash knows nothing of slices, so this compares the two.
+    /// The hash takes one message at a time, the search two: this compares them.
     #[test]
     fn the_search_agrees_with_the_hash(
         salt in "[0-9a-f]{0,40}",
@@ -135,7 +135,7 @@ proptest! {
 }
 
 fn challenge() -> Challenge {
-    // With the number that only the service knows, 1624; of `pow-vectors.json`, the first.
+    // The first of the vectors, answer 1624.
     serde_json::from_value(serde_json::json!({
         "algorithm": "DeepSeekHashV1",
         "challenge": "b9ef2b8ec62df9649fe44b7d64391d43a4d34ed30c59604ad8ef6c7909564198",

@@ -1,13 +1,14 @@
-//! The sponge of DeepSeekHashV1, one message at a time.
+//! The permutation of DeepSeekHashV1, for one message or two at once, and its sponge.
+use super::lane::Lane;
 
 /// The state: 25 lanes; the one at `(x, y)` is `x + 5 * y`.
-pub(super) type State = [u64; 25];
+pub(super) type State<L> = [L; 25];
 
 /// Bytes absorbed before each permutation.
 pub(super) const RATE: usize = 136;
 
 /// The constants of Keccak-f[1600] without the first: DeepSeekHashV1 leaves out that round.
-pub(super) const ROUND_CONSTANTS: [u64; 23] = [
+const ROUND_CONSTANTS: [u64; 23] = [
     0x0000_0000_0000_8082,
     0x8000_0000_0000_808a,
     0x8000_0000_8000_8000,
@@ -33,17 +34,32 @@ pub(super) const ROUND_CONSTANTS: [u64; 23] = [
     0x8000_0000_8000_8008,
 ];
 
-/// By how many bits ρ turns each lane to the left.
-pub(super) const ROTATIONS: [usize; 25] =
-    [0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14];
+/// All rounds.
+fn permute(state: &mut State<u64>) {
+    for constant in ROUND_CONSTANTS {
+        *state = round(state, constant);
+    }
+}
 
-/// Where the lane was that π brings to `(x, y)`.
-pub(super) const fn source(x: usize, y: usize) -> usize {
-    (x + 3 * y) % 5 + 5 * x
+/// The first lane after all rounds. Of the last round only that much is done.
+///
+/// A function of its own, called for each message: V8 replaces no function that is running by its optimised version.
+#[inline(never)]
+pub(super) fn first_lane<L: Lane>(state: &State<L>) -> L {
+    let [rounds @ .., last] = &ROUND_CONSTANTS;
+    let mut state = *state;
+    for constant in rounds {
+        state = round(&state, *constant);
+    }
+    let [d0, d1, d2, ..] = theta(&state);
+    let [a0, _, _, _, _, _, a6, _, _, _, _, _, a12, ..] = state;
+    let [b0, b1, b2] = [a0.xor(d0), a6.xor(d1).turn::<44>(), a12.xor(d2).turn::<43>()];
+    b0.xor(b2.and_not(b1)).xor(L::all(*last))
 }
 
 /// What θ adds to the lanes of each column.
-pub(super) fn theta(state: &State) -> [u64; 5] {
+#[inline(always)]
+fn theta<L: Lane>(state: &State<L>) -> [L; 5] {
     #[rustfmt::skip]
     let [
         a0, a1, a2, a3, a4,
@@ -52,27 +68,18 @@ pub(super) fn theta(state: &State) -> [u64; 5] {
         a15, a16, a17, a18, a19,
         a20, a21, a22, a23, a24,
     ] = *state;
-    let sums = [
-        a0 ^ a5 ^ a10 ^ a15 ^ a20,
-        a1 ^ a6 ^ a11 ^ a16 ^ a21,
-        a2 ^ a7 ^ a12 ^ a17 ^ a22,
-        a3 ^ a8 ^ a13 ^ a18 ^ a23,
-        a4 ^ a9 ^ a14 ^ a19 ^ a24,
-    ];
-    let [a, b, c, d, e] = sums;
-    let added = |left: u64, right: u64| left ^ right.rotate_left(1);
+    let sum = |a: L, b: L, c: L, d: L, e: L| a.xor(b).xor(c.xor(d)).xor(e);
+    let a = sum(a0, a5, a10, a15, a20);
+    let b = sum(a1, a6, a11, a16, a21);
+    let c = sum(a2, a7, a12, a17, a22);
+    let d = sum(a3, a8, a13, a18, a23);
+    let e = sum(a4, a9, a14, a19, a24);
+    let added = |left: L, right: L| left.xor(right.turn::<1>());
     [added(e, b), added(a, c), added(b, d), added(c, e), added(d, a)]
 }
 
-/// All rounds.
-pub(super) fn permute(state: &mut State) {
-    for constant in ROUND_CONSTANTS {
-        *state = round(state, constant);
-    }
-}
-
 #[inline(always)]
-fn round(state: &State, constant: u64) -> State {
+fn round<L: Lane>(state: &State<L>, constant: u64) -> State<L> {
     let [d0, d1, d2, d3, d4] = theta(state);
     #[rustfmt::skip]
     let [
@@ -82,45 +89,45 @@ fn round(state: &State, constant: u64) -> State {
         a15, a16, a17, a18, a19,
         a20, a21, a22, a23, a24,
     ] = *state;
-    // θ, ρ and π, then χ a row at a time.
+    // The rest of θ, ρ and π, then χ, a row at a time.
     let [b0, b1, b2, b3, b4] = chi([
-        a0 ^ d0,
-        (a6 ^ d1).rotate_left(44),
-        (a12 ^ d2).rotate_left(43),
-        (a18 ^ d3).rotate_left(21),
-        (a24 ^ d4).rotate_left(14),
+        a0.xor(d0),
+        a6.xor(d1).turn::<44>(),
+        a12.xor(d2).turn::<43>(),
+        a18.xor(d3).turn::<21>(),
+        a24.xor(d4).turn::<14>(),
     ]);
     let [b5, b6, b7, b8, b9] = chi([
-        (a3 ^ d3).rotate_left(28),
-        (a9 ^ d4).rotate_left(20),
-        (a10 ^ d0).rotate_left(3),
-        (a16 ^ d1).rotate_left(45),
-        (a22 ^ d2).rotate_left(61),
+        a3.xor(d3).turn::<28>(),
+        a9.xor(d4).turn::<20>(),
+        a10.xor(d0).turn::<3>(),
+        a16.xor(d1).turn::<45>(),
+        a22.xor(d2).turn::<61>(),
     ]);
     let [b10, b11, b12, b13, b14] = chi([
-        (a1 ^ d1).rotate_left(1),
-        (a7 ^ d2).rotate_left(6),
-        (a13 ^ d3).rotate_left(25),
-        (a19 ^ d4).rotate_left(8),
-        (a20 ^ d0).rotate_left(18),
+        a1.xor(d1).turn::<1>(),
+        a7.xor(d2).turn::<6>(),
+        a13.xor(d3).turn::<25>(),
+        a19.xor(d4).turn::<8>(),
+        a20.xor(d0).turn::<18>(),
     ]);
     let [b15, b16, b17, b18, b19] = chi([
-        (a4 ^ d4).rotate_left(27),
-        (a5 ^ d0).rotate_left(36),
-        (a11 ^ d1).rotate_left(10),
-        (a17 ^ d2).rotate_left(15),
-        (a23 ^ d3).rotate_left(56),
+        a4.xor(d4).turn::<27>(),
+        a5.xor(d0).turn::<36>(),
+        a11.xor(d1).turn::<10>(),
+        a17.xor(d2).turn::<15>(),
+        a23.xor(d3).turn::<56>(),
     ]);
     let [b20, b21, b22, b23, b24] = chi([
-        (a2 ^ d2).rotate_left(62),
-        (a8 ^ d3).rotate_left(55),
-        (a14 ^ d4).rotate_left(39),
-        (a15 ^ d0).rotate_left(41),
-        (a21 ^ d1).rotate_left(2),
+        a2.xor(d2).turn::<62>(),
+        a8.xor(d3).turn::<55>(),
+        a14.xor(d4).turn::<39>(),
+        a15.xor(d0).turn::<41>(),
+        a21.xor(d1).turn::<2>(),
     ]);
     #[rustfmt::skip]
     let next = [
-        b0 ^ constant, b1, b2, b3, b4,
+        b0.xor(L::all(constant)), b1, b2, b3, b4,
         b5, b6, b7, b8, b9,
         b10, b11, b12, b13, b14,
         b15, b16, b17, b18, b19,
@@ -130,14 +137,15 @@ fn round(state: &State, constant: u64) -> State {
 }
 
 #[inline(always)]
-fn chi([a, b, c, d, e]: [u64; 5]) -> [u64; 5] {
-    [a ^ (!b & c), b ^ (!c & d), c ^ (!d & e), d ^ (!e & a), e ^ (!a & b)]
+fn chi<L: Lane>([a, b, c, d, e]: [L; 5]) -> [L; 5] {
+    let chi = |a: L, b: L, c: L| a.xor(c.and_not(b));
+    [chi(a, b, c), chi(b, c, d), chi(c, d, e), chi(d, e, a), chi(e, a, b)]
 }
 
 /// A message on its way in. A clone goes on from the same prefix.
 #[derive(Clone)]
 pub(super) struct Sponge {
-    state: State,
+    state: State<u64>,
     /// How many bytes of the current block are in; less than `RATE`.
     filled: usize,
 }
@@ -164,7 +172,7 @@ impl Sponge {
     }
 
     /// The state before its last permutation: SHA3's padding is in.
-    pub(super) fn padded(mut self) -> State {
+    pub(super) fn padded(mut self) -> State<u64> {
         self.add(self.filled, 0x06);
         self.add(RATE - 1, 0x80);
         self.state

@@ -1,11 +1,12 @@
 //! `DeepSeekHashV1` and the search for the number that hashes to a challenge. It names no other module of the crate and
 //! no other crate, so that `examples/pow_wasm.rs` is this directory and nothing else.
 mod keccak;
-mod sliced;
-mod wide;
+mod lane;
 
-use keccak::{RATE, Sponge};
-use sliced::{Batch, MESSAGES};
+use core::ops::Range;
+
+use keccak::{RATE, Sponge, State, first_lane};
+use lane::{Lane, Pair};
 
 /// DeepSeekHashV1: SHA3-256 (rate 136, suffix 06, 32 bytes of output) over Keccak-f\[1600\] without its first round.
 pub fn hash(message: &[u8]) -> [u8; 32] {
@@ -45,10 +46,10 @@ pub enum Progress {
 pub struct Solver {
     wanted: [u64; 4],
     prefix: Sponge,
-    /// The first number that has not been tried.
+    /// The first number that has not been tried; even.
     next: u64,
     difficulty: u64,
-    /// Made for the numbers with as many digits as `next` has.
+    /// For the numbers with as many digits as `next` has.
     numbers: Option<Numbers>,
 }
 
@@ -63,10 +64,10 @@ impl Solver {
     /// Skips the numbers below `number`.
     #[cfg(test)]
     pub(super) fn starting_at(self, number: u64) -> Self {
-        Self { next: number, ..self }
+        Self { next: number - number % 2, ..self }
     }
 
-    /// Tries about `budget` more numbers, at least one, in ascending order: a multiple of 128 wastes least.
+    /// Tries `budget` more numbers in ascending order, or one more than that to make it even.
     pub fn run(&mut self, budget: u64) -> Progress {
         let end = self.next.saturating_add(budget.max(1)).min(self.difficulty);
         while self.next < end {
@@ -77,116 +78,103 @@ impl Solver {
         if self.next < self.difficulty { Progress::Pending } else { Progress::Exhausted }
     }
 
-    /// Tries the next numbers with as many digits as the first of them, 128 at most.
+    /// Tries the next two numbers.
+    #[inline(always)]
     fn step(&mut self) -> Option<u64> {
         let first = self.next;
-        let digits = first.checked_ilog10().unwrap_or(0) + 1;
-        // The digits and at least a byte of padding have to fit into the block.
-        if self.prefix.filled() + digits as usize >= RATE {
-            self.next += 1;
-            return self.is_answer(first).then_some(first);
-        }
-        let above = 10_u64.checked_pow(digits).unwrap_or(u64::MAX).min(self.difficulty);
-        let count = (above - first).min(MESSAGES as u64);
-        self.next += count;
+        let second = first + 1;
+        self.next = first.saturating_add(2);
+        // Both have as many digits: it is an odd number that is the last before a power of ten.
         let numbers = match &mut self.numbers {
-            Some(numbers) if numbers.digits.len() == digits as usize => numbers,
-            numbers => numbers.insert(Numbers::new(&self.prefix, digits as usize)),
-        };
-        numbers.set(first);
-        let [wanted, ..] = self.wanted;
-        let mut candidates = numbers.batch.candidates(wanted);
-        while candidates != 0 {
-            let number = first + u64::from(candidates.trailing_zeros());
-            candidates &= candidates - 1;
-            if number < first + count && self.is_answer(number) {
-                return Some(number);
+            Some(numbers) if first < numbers.end => numbers,
+            numbers => {
+                let digits = first.checked_ilog10().unwrap_or(0) + 1;
+                // The digits and at least a byte of padding have to fit into the block.
+                if self.prefix.filled() + digits as usize >= RATE {
+                    return [first, second].into_iter().find(|&number| self.is_answer(number));
+                }
+                numbers.insert(Numbers::new(&self.prefix, first, digits))
             }
+        };
+        let [one, two] = first_lane(numbers.next_pair()).both();
+        let [wanted, ..] = self.wanted;
+        if one == wanted && self.is_answer(first) {
+            return Some(first);
         }
-        None
+        (two == wanted && self.is_answer(second)).then_some(second)
     }
 
     fn is_answer(&self, number: u64) -> bool {
+        if number >= self.difficulty {
+            return false;
+        }
         let mut sponge = self.prefix.clone();
         sponge.absorb(number.to_string().as_bytes());
         sponge.finish() == self.wanted
     }
 }
 
-/// 128 numbers in a row, all with so many digits, after the prefix.
+/// Numbers in a row, all with so many digits, after the prefix.
 struct Numbers {
-    batch: Box<Batch>,
-    /// Where the digits begin in the block, in bytes.
-    at: usize,
-    /// For each digit, the last one first, which numbers have each of the four low bits of its ASCII code set.
-    digits: Vec<[u128; 4]>,
+    digits: usize,
+    /// The first number with more digits.
+    end: u64,
+    /// The last digit's place in the block, in bytes.
+    last: usize,
+    /// The next number's digits in ASCII, the last one first.
+    ascii: [u8; 20],
+    /// The block with the next number.
+    block: State<u64>,
+    /// The block with the last two: only lanes with digits change.
+    pair: State<Pair>,
 }
 
 impl Numbers {
-    fn new(prefix: &Sponge, digits: usize) -> Self {
-        let mut zeros = prefix.clone();
-        zeros.absorb("0".repeat(digits).as_bytes());
-        Self { batch: Box::new(Batch::new(&zeros.padded())), at: prefix.filled(), digits: vec![[0; 4]; digits] }
+    fn new(prefix: &Sponge, first: u64, digits: u32) -> Self {
+        let end = 10_u64.checked_pow(digits).unwrap_or(u64::MAX);
+        let digits = digits as usize;
+        let text = first.to_string();
+        let mut ascii = [b'0'; 20];
+        for (to, digit) in ascii.iter_mut().zip(text.bytes().rev()) {
+            *to = digit;
+        }
+        let mut message = prefix.clone();
+        message.absorb(text.as_bytes());
+        let block = message.padded();
+        Self { digits, end, last: prefix.filled() + digits - 1, ascii, block, pair: block.map(Pair::all) }
     }
 
-    /// The numbers from `first` on. Those that have more digits wrap around.
-    fn set(&mut self, first: u64) {
-        let mut weight = 1;
-        let places = (self.at..self.at + self.digits.len()).rev();
-        for (place, digit) in places.zip(&mut self.digits) {
-            let bits = if weight == 1 { last_digits(first) } else { digits(first, weight) };
-            for (bit, (now, before)) in bits.into_iter().zip(digit).enumerate() {
-                if now != *before {
-                    self.batch.flip(place / 8, place % 8 * 8 + bit, now ^ *before);
-                    *before = now;
-                }
+    #[inline(always)]
+    fn next_pair(&mut self) -> &State<Pair> {
+        let lanes = (self.last + 1 - self.digits) / 8..self.last / 8 + 1;
+        self.store(lanes.clone(), |_, one| Pair::all(one));
+        self.increment();
+        self.store(lanes, Pair::with_second);
+        self.increment();
+        &self.pair
+    }
+
+    #[inline(always)]
+    fn store(&mut self, lanes: Range<usize>, change: impl Fn(Pair, u64) -> Pair) {
+        for (pair, lane) in self.pair.iter_mut().zip(&self.block).take(lanes.end).skip(lanes.start) {
+            *pair = change(*pair, *lane);
+        }
+    }
+
+    #[inline(always)]
+    fn increment(&mut self) {
+        for (place, digit) in self.ascii.iter_mut().take(self.digits).enumerate() {
+            let next = if *digit == b'9' { b'0' } else { *digit + 1 };
+            let at = self.last - place;
+            if let Some(lane) = self.block.get_mut(at / 8) {
+                *lane ^= u64::from(*digit ^ next) << (at % 8 * 8);
             }
-            weight *= 10;
+            *digit = next;
+            if next != b'0' {
+                break;
+            }
         }
     }
-}
-
-/// For each of four bits, which of the 128 numbers from `first` on have it set in their digit of this weight.
-const fn digits(first: u64, weight: u64) -> [u128; 4] {
-    let [mut a, mut b, mut c, mut d] = [0; 4];
-    let mut digit = first / weight % 10;
-    let (mut begin, mut end) = (0, weight - first % weight);
-    while begin < MESSAGES as u64 {
-        let from_end = if end < MESSAGES as u64 { u128::MAX << end } else { 0 };
-        let these = (u128::MAX << begin) ^ from_end;
-        if digit & 1 != 0 {
-            a |= these;
-        }
-        if digit & 2 != 0 {
-            b |= these;
-        }
-        if digit & 4 != 0 {
-            c |= these;
-        }
-        if digit & 8 != 0 {
-            d |= these;
-        }
-        (digit, begin, end) = ((digit + 1) % 10, end, end.saturating_add(weight));
-    }
-    [a, b, c, d]
-}
-
-/// [`digits`] of weight one.
-fn last_digits(first: u64) -> [u128; 4] {
-    /// For numbers that begin with 0 to 9.
-    const PATTERNS: [[u128; 4]; 10] = [
-        digits(0, 1),
-        digits(1, 1),
-        digits(2, 1),
-        digits(3, 1),
-        digits(4, 1),
-        digits(5, 1),
-        digits(6, 1),
-        digits(7, 1),
-        digits(8, 1),
-        digits(9, 1),
-    ];
-    PATTERNS.get((first % 10) as usize).copied().unwrap_or_default()
 }
 
 /// 64 hexadecimal digits as little-endian lanes.
