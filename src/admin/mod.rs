@@ -88,7 +88,7 @@ pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatEr
         }
         path => {
             let message = format!("Unknown request URL: {} /admin/{}.", call.method, path.join("/"));
-            Err(ChatError::new(ErrorKind::NotFound, message))
+            Err(ChatError::new(ErrorKind::UnknownUrl, message))
         }
     }
 }

@@ -16,7 +16,9 @@ pub enum ErrorKind {
     ModelNotAllowed,
     /// No upstream has the model. 404.
     ModelNotFound,
-    /// No such route, or no such thing under it. 404.
+    /// No such route. 404.
+    UnknownUrl,
+    /// No such thing under a route. 404.
     NotFound,
     /// The route exists, but not for this method. 405.
     MethodNotAllowed,
@@ -93,7 +95,7 @@ impl ChatError {
             ErrorKind::InvalidRequest => 400,
             ErrorKind::InvalidKey => 401,
             ErrorKind::ModelNotAllowed => 403,
-            ErrorKind::ModelNotFound | ErrorKind::NotFound => 404,
+            ErrorKind::ModelNotFound | ErrorKind::UnknownUrl | ErrorKind::NotFound => 404,
             ErrorKind::MethodNotAllowed => 405,
             ErrorKind::Conflict => 409,
             ErrorKind::RequestTooLarge => 413,

@@ -22,7 +22,7 @@ impl Route {
     /// Finds the route and checks the method; `HEAD` goes where `GET` goes.
     ///
     /// # Errors
-    /// `NotFound`; `MethodNotAllowed` with the allowed methods in `param`.
+    /// `UnknownUrl`; `MethodNotAllowed` with the allowed methods in `param`.
     pub(super) fn find(method: &str, path: &str) -> Result<Route, ChatError> {
         let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -36,7 +36,7 @@ impl Route {
             ["v1", "models", id @ ..] => (Route::Model(id.join("/")), "GET"),
             ["v1", "status"] => (Route::Status, "GET"),
             ["admin", rest @ ..] => return Ok(Route::Admin(rest.iter().map(|&part| part.to_owned()).collect())),
-            _ => return Err(ChatError::new(ErrorKind::NotFound, format!("Unknown request URL: {method} {path}."))),
+            _ => return Err(ChatError::new(ErrorKind::UnknownUrl, format!("Unknown request URL: {method} {path}."))),
         };
         let asked = if method == "HEAD" { "GET" } else { method };
         if asked == allowed {

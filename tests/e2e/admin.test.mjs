@@ -1,5 +1,9 @@
 // The admin API: who may, what is kept secret, and that nothing is lost.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startSimulator } from '../simulators/openai.mjs';
 import { ADMIN_KEY, CLIENT_KEY, pools, secretOf, start } from './harness.mjs';
@@ -122,5 +126,46 @@ test('an empty Worker answers, and can be set up from nothing', async () => {
     assert.equal((await empty.chat({ model: 'plain' })).status, 200);
   } finally {
     await empty.stop();
+  }
+});
+
+test('a weak ADMIN_KEY serves local development alone', async () => {
+  const weak = await start({ config: { keys: [CLIENT_KEY] }, bindings: { ADMIN_KEY: 'short' } });
+  const login = (host) =>
+    new Promise((done, failed) => {
+      const sent = request(`${weak.url}/admin/login`, { method: 'POST', headers: { host } }, (response) => {
+        response.resume().on('end', () => done(response.statusCode));
+      });
+      sent.on('error', failed).end(JSON.stringify({ key: 'short' }));
+    });
+  try {
+    assert.equal(await login('localhost'), 200);
+    assert.equal(await login('weir.example.com'), 503);
+  } finally {
+    await weak.stop();
+  }
+});
+
+test('CONFIG_JSON is for the first start: a changed one overrides nothing that was stored', async (context) => {
+  const persist = mkdtempSync(join(tmpdir(), 'weir-config-'));
+  context.after(() => rmSync(persist, { recursive: true, force: true }));
+  const first = await start({ persist, config: pools(sim, { plain: {} }) });
+  await first.manage('POST', '/admin/keys', { id: 'added', key: 'sk-weir-added-later-0001' });
+  await first.stop();
+  const second = await start({ persist, config: { keys: ['sk-weir-of-another-config'] } });
+  try {
+    assert.equal((await second.chat({ model: 'plain' }, { key: 'sk-weir-added-later-0001' })).status, 200);
+    assert.equal((await second.chat({ model: 'plain' }, { key: 'sk-weir-of-another-config' })).status, 401);
+  } finally {
+    await second.stop();
+  }
+});
+
+test('HEAD on the models says what GET says, to pages too', async () => {
+  const [head, get] = [await weir.call('HEAD', '/v1/models'), await weir.call('GET', '/v1/models')];
+  assert.deepEqual([head.status, head.text], [200, '']);
+  for (const name of ['content-type', 'access-control-allow-origin', 'access-control-expose-headers']) {
+    assert.equal(head.headers.get(name), get.headers.get(name), name);
+    assert.ok(get.headers.get(name), name);
   }
 });

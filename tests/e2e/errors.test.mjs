@@ -75,7 +75,7 @@ test('an unknown model, route or method', async () => {
   expect(await weir.chat({ model: 'unheard-of' }), 404, 'model_not_found', 'model');
   expect(await weir.call('GET', '/v1/models/unheard-of'), 404, 'model_not_found', 'model');
   expect(await weir.call('POST', '/v1/embeddings', { body: { model: 'unheard-of', input: 'x' } }), 404, 'model_not_found', 'model');
-  expect(await weir.call('GET', '/v1/nothing'), 404, 'not_found');
+  expect(await weir.call('GET', '/v1/nothing'), 404, 'unknown_url');
   const answer = await weir.call('GET', chat);
   expect(answer, 405, 'method_not_allowed', 'POST');
   assert.equal(answer.headers.get('allow'), 'POST');

@@ -185,3 +185,30 @@ test('explain says who would serve and why others would not, and sends nothing',
   const status = await weir.call('GET', '/v1/status');
   assert.deepEqual(status.json.apis.map(({ id, enabled }) => [id, enabled]), [['told-1', false], ['told-2', true], ['told-3', true]]);
 });
+
+test('a key\'s own concurrency and day, and its end while it is used and waited with', async (context) => {
+  const soon = new Date(Date.now() + 3_000).toISOString();
+  const keys = [
+    { id: 'one', key: 'sk-weir-e2e-one-at-a-time', limits: { concurrency: 1 } },
+    { id: 'day', key: 'sk-weir-e2e-two-a-day-01', limits: { rpd: 2 } },
+    { id: 'ends', key: 'sk-weir-e2e-ends-soon-01', expires_at: soon },
+  ];
+  const weir = await worker(context, { held: { limits: { concurrency: 1 } }, free: {} }, { keys: [CLIENT_KEY, ...keys], settings: { queue: { max_wait_ms: 20_000 } } });
+  const day = () => weir.chat({ model: 'free' }, { key: keys[1].key });
+  assert.deepEqual([(await day()).status, (await day()).status], [200, 200]);
+  const third = await day();
+  assert.deepEqual([third.status, third.json.error.code], [429, 'key_limit']);
+  assert.ok(third.headers.get('retry-after-ms') > 0);
+
+  const gate = new Gate();
+  gate.open(1);
+  sim.next('*', { gate });
+  const holding = await weir.openChat({ model: 'held' }, { key: keys[0].key });
+  const queued = weir.chat({ model: 'free' }, { key: keys[0].key });
+  const ending = weir.chat({ model: 'held' }, { key: keys[2].key });
+  assert.equal((await ending).status, 401, 'whoever waits with a key that ends is told so');
+  assert.equal((await weir.chat({ model: 'free' }, { key: keys[2].key })).status, 401);
+  gate.open(1_000);
+  await holding.text();
+  assert.equal((await queued).status, 200, 'the second call of the key waited for the first');
+});

@@ -24,6 +24,7 @@ fn names(error: &ChatError) -> (&str, Option<&str>) {
         ErrorKind::InvalidKey => ("authentication_error", Some("invalid_api_key")),
         ErrorKind::ModelNotAllowed => ("permission_denied", Some("model_not_allowed")),
         ErrorKind::ModelNotFound => ("invalid_request_error", Some("model_not_found")),
+        ErrorKind::UnknownUrl => ("invalid_request_error", Some("unknown_url")),
         ErrorKind::NotFound => ("invalid_request_error", Some("not_found")),
         ErrorKind::MethodNotAllowed => ("invalid_request_error", Some("method_not_allowed")),
         ErrorKind::Conflict => ("invalid_request_error", Some("conflict")),
