@@ -1,6 +1,6 @@
 //! `GET /v1/status`, in api-together's shape: which accounts there are, and what they have left.
 use serde_json::{Value, json};
-use worker::{Date, Env};
+use worker::Env;
 
 use crate::chat::ChatError;
 use crate::config::source;
@@ -20,7 +20,6 @@ pub(super) async fn body(env: &Env) -> Result<Value, ChatError> {
             })
         })
         .collect();
-    let now = i64::try_from(Date::now().as_millis()).unwrap_or_default();
-    let timestamp = chrono::DateTime::from_timestamp_millis(now).map(|now| now.to_rfc3339());
+    let timestamp = String::from(js_sys::Date::new_0().to_iso_string());
     Ok(json!({"service": "weir", "timestamp": timestamp, "waiting": status.waiting, "apis": apis}))
 }
