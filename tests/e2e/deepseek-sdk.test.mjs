@@ -40,6 +40,7 @@ function model(prompt) {
   if (result) return { thinking: ['It is known. '], text: [`In short: ${result}`] };
   const city = said.match(/weather in ([\w-]+)/)?.[1] ?? 'Paris';
   if (/JSON schema/.test(prompt)) return { text: ['```json\n', `{"city": "${city}"}`, '\n```'] };
+  if (said.includes('look it up')) return { text: ['Found[cita', 'tion:1].'], pages: [{ url: 'https://example.org/1', title: 'One' }] };
   if (!prompt.includes('get_weather')) return { thinking: ['Hm. '], text: ['No ', 'tools ', `for ${city}.`] };
   return {
     thinking: ['I should ', 'look.'],
@@ -96,9 +97,18 @@ test('Node: 50 callers with tools on 5 accounts: everyone gets its own call, and
   for (const name of names) assert.equal(sim.account(name).peak, 1, name);
 });
 
+test('Node: search gives links and annotations', async () => {
+  const messages = [{ role: 'user', content: 'Please look it up.' }];
+  const { message } = (await client.chat.completions.create({ model: 'deepseek-reasoner-search', messages })).choices[0];
+  assert.equal(message.content, 'Found[1](https://example.org/1).');
+  assert.deepEqual(message.annotations.map(({ url_citation }) => url_citation.title), ['One']);
+  const final = await client.chat.completions.stream({ model: 'deepseek-chat-search', messages }).finalChatCompletion();
+  assert.equal(final.choices[0].message.content, message.content);
+});
+
 test('Python: plain, streamed, tools, JSON and errors', async () => {
   const image = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x/y.png' } }] }];
-  const got = await python('deepseek.py', { base_url: `${weir.url}/v1`, api_key: CLIENT_KEY, messages: ask('Lima'), tools, image });
+  const got = await python('deepseek.py', { base_url: `${weir.url}/v1`, api_key: CLIENT_KEY, messages: ask('Lima'), tools, image, search: [{ role: 'user', content: 'Please look it up.' }] });
   assert.equal(got.plain.choices[0].message.content, 'No tools for Lima.');
   assert.equal(got.plain.choices[0].message.reasoning_content, 'Hm. ');
   assert.ok(got.plain.usage.completion_tokens > 0);
@@ -107,6 +117,8 @@ test('Python: plain, streamed, tools, JSON and errors', async () => {
     assert.equal(choice.finish_reason, 'tool_calls');
     assert.deepEqual(JSON.parse(choice.message.tool_calls[0].function.arguments), { city: 'Lima', days: 3 });
   }
+  assert.equal(got.search.content, 'Found[1](https://example.org/1).');
+  assert.equal(got.search.annotations[0].url_citation.url, 'https://example.org/1');
   assert.equal(got.parsed, 'Lima');
   assert.deepEqual(got.image, ['BadRequestError', 400, null]);
   assert.deepEqual(got.unknown, ['NotFoundError', 404, 'model_not_found']);

@@ -47,6 +47,8 @@ print(json.dumps({
     "tool_stream": final.model_dump(exclude={"message": {"parsed": True}}),
     "parsed": client.chat.completions.parse(model="deepseek-v3", messages=messages, response_format=City)
     .choices[0].message.parsed.city,
+    "search": client.chat.completions.create(model="deepseek-chat-search", messages=given["search"])
+    .choices[0].message.model_dump(),
     "image": raised(model="deepseek-chat", extra_body={"messages": given["image"]}),
     "unknown": raised(model="nobody-has-this"),
 }))
