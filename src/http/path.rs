@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        assert_eq!(Route::find("GET", "/v2").unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(Route::find("GET", "/v2").unwrap_err().kind, ErrorKind::UnknownUrl);
         let error = Route::find("GET", "/v1/chat/completions").unwrap_err();
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::MethodNotAllowed, Some("POST")));
     }
