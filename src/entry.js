@@ -46,3 +46,5 @@ export class Registry extends forward('RegistryObject', [
 ]) {}
 
 export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'finish']) {}
+
+export class Memory extends forward('MemoryObject', ['fetch', 'alarm', 'keep', 'recall', 'forget']) {}

@@ -18,6 +18,7 @@ pub mod config;
 pub mod dialect;
 pub mod http;
 pub mod ledger;
+pub mod memory;
 pub mod rpc;
 pub mod stream;
 pub mod tokens;

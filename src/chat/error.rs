@@ -22,6 +22,8 @@ pub enum ErrorKind {
     NotFound,
     /// The route exists, but not for this method. 405.
     MethodNotAllowed,
+    /// A WebSocket was asked for. 426.
+    UpgradeRequired,
     /// Another thing stands in the way, such as a duplicate id. 409.
     Conflict,
     /// Every account is busy and the queue is full, or the wait would be too long. 429.
@@ -98,6 +100,7 @@ impl ChatError {
             ErrorKind::ModelNotFound | ErrorKind::UnknownUrl | ErrorKind::NotFound => 404,
             ErrorKind::MethodNotAllowed => 405,
             ErrorKind::Conflict => 409,
+            ErrorKind::UpgradeRequired => 426,
             ErrorKind::RequestTooLarge => 413,
             ErrorKind::QueueFull | ErrorKind::DailyLimit | ErrorKind::RateLimited | ErrorKind::KeyLimit => 429,
             ErrorKind::Internal => 500,

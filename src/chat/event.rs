@@ -37,10 +37,12 @@ pub struct Citation {
 }
 
 /// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FinishReason {
     /// The model was done.
     Stop,
+    /// The model wrote this text, which the caller set as an end.
+    StopSequence(String),
     /// A bound on its length.
     Length,
     /// It called tools and waits for their answers.

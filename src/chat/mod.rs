@@ -6,7 +6,7 @@ mod outcome;
 mod request;
 mod usage;
 
-pub use envelope::{Endpoint, Envelope};
+pub use envelope::{Body, Endpoint, Envelope, Raw};
 pub use error::{ChatError, ErrorKind, Passed};
 pub use event::{ChatEvent, Citation, FinishReason};
 pub use outcome::Outcome;

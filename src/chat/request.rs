@@ -1,5 +1,9 @@
 //! A chat in no dialect: what an upstream that does not speak the caller's language is asked.
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::Value;
+
+use super::ChatError;
 
 /// One chat.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,12 +20,18 @@ pub struct ChatRequest {
     pub format: Format,
     /// Whether the model shall think first; `None` leaves it to the model's name.
     pub reasoning: Option<bool>,
+    /// How hard it shall think: `low`, `medium`, `high`, … in the caller's word.
+    pub effort: Option<String>,
     /// Whether the model shall search the web; `None` leaves it to the model's name.
     pub search: Option<bool>,
     /// Texts that end the answer, and are not part of it.
     pub stop: Vec<String>,
     /// The longest answer, in tokens.
     pub max_tokens: Option<u64>,
+    /// How freely it chooses its words.
+    pub temperature: Option<f64>,
+    /// Of how many likely words it chooses.
+    pub top_p: Option<f64>,
 }
 
 /// Who speaks.
@@ -50,6 +60,8 @@ pub struct Message {
     pub tool_calls: Vec<ToolCall>,
     /// Which call a tool's message answers.
     pub tool_call_id: Option<String>,
+    /// The tool could not do what it was called for.
+    pub failed: bool,
 }
 
 /// A piece of a message.
@@ -57,8 +69,22 @@ pub struct Message {
 pub enum Part {
     /// Text.
     Text(String),
-    /// An image: an `https:` or `data:` URL.
-    Image(String),
+    /// An image.
+    Image {
+        /// An `https:` or `data:` URL.
+        url: String,
+        /// Where it stands in the caller's request, as a JSON path.
+        at: String,
+    },
+    /// A document.
+    File {
+        /// Its name, where the caller gave one.
+        name: Option<String>,
+        /// A `data:` URL.
+        data: String,
+        /// Where it stands in the caller's request, as a JSON path.
+        at: String,
+    },
 }
 
 /// A function that the model may call.
@@ -110,12 +136,59 @@ pub enum Format {
 }
 
 impl Message {
+    /// A message that says nothing yet.
+    pub fn empty(role: Role) -> Message {
+        Message { role, parts: Vec::new(), reasoning: None, tool_calls: Vec::new(), tool_call_id: None, failed: false }
+    }
+
+    /// A message of one text.
+    pub fn new(role: Role, text: impl Into<String>) -> Message {
+        Message { parts: vec![Part::Text(text.into())], ..Message::empty(role) }
+    }
+
     /// The text of all parts, joined by line breaks.
     pub fn text(&self) -> String {
         let texts = self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
-            Part::Image(_) => None,
+            Part::Image { .. } | Part::File { .. } => None,
         });
         texts.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl ChatRequest {
+    /// A hash of the messages up to the first one of the user: every later turn of the conversation begins with them.
+    pub fn conversation(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for message in &self.messages {
+            message.text().hash(&mut hasher);
+            if message.role == Role::User {
+                break;
+            }
+        }
+        hasher.finish()
+    }
+
+    /// The same chat for a model that reads text alone. In a tool's result a note takes the place of a picture, else an
+    /// agent whose tool once gave one could never go on (api-conformance C7, A16).
+    ///
+    /// # Errors
+    /// `InvalidRequest` that names a picture or document which the user sent.
+    pub fn without_media(mut self) -> Result<ChatRequest, ChatError> {
+        for message in &mut self.messages {
+            let role = message.role;
+            for part in &mut message.parts {
+                let (kind, at) = match part {
+                    Part::Text(_) => continue,
+                    Part::Image { at, .. } => ("image", at),
+                    Part::File { at, .. } => ("file", at),
+                };
+                if role != Role::Tool {
+                    return Err(ChatError::field(at.as_str(), format!("`{at}`: this model reads no `{kind}`.")));
+                }
+                *part = Part::Text(format!("[{kind}: this model reads text alone]"));
+            }
+        }
+        Ok(self)
     }
 }

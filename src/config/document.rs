@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::limits::Limits;
 use super::settings::Settings;
 use crate::chat::Endpoint;
+use crate::upstream::openai::encode::Reasoning;
 
 /// What a secret reads as in every answer; sent back, it keeps the stored one.
 pub(super) const MASK: &str = "***";
@@ -87,6 +88,15 @@ pub struct Upstream {
     pub default_model: Option<String>,
     /// The longest a plain answer may take.
     pub timeout_s: u64,
+    /// How it is told to think, in calls that are translated; by its address where absent.
+    #[serde(default)]
+    pub reasoning: Option<Reasoning>,
+    /// The most answer tokens that it takes: larger bounds of translated calls are lowered.
+    #[serde(default)]
+    pub max_tokens: Option<u64>,
+    /// Whether it takes pictures and documents, in calls that are translated.
+    #[serde(default = "yes")]
+    pub images: bool,
     /// Whether it is used.
     pub enabled: bool,
 }
@@ -141,6 +151,15 @@ impl Key {
 }
 
 impl Upstream {
+    /// How it is told to think.
+    pub fn reasoning(&self) -> Reasoning {
+        let is_of = |host: &str| self.base_url.contains(host);
+        self.reasoning.unwrap_or(match is_of(".deepseek.com") || is_of(".volces.com") {
+            true => Reasoning::Thinking,
+            false => Reasoning::Effort,
+        })
+    }
+
     fn shown(&self) -> Value {
         without_nulls(json!(self))
     }
@@ -158,6 +177,10 @@ impl Account {
         }
         shown
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn without_nulls(mut value: Value) -> Value {

@@ -20,5 +20,5 @@ pub use limits::Limits;
 pub use read::Reader;
 pub use registry_object::{Applied, Apply, LoginAttempt, RegistryObject};
 pub use seal::{Secrets, Vault};
-pub use settings::{Deadlines, Queue, Settings};
+pub use settings::{Deadlines, Memory, Queue, Settings};
 pub use views::{Hot, KeyView, for_ledger};

@@ -49,6 +49,9 @@ pub(super) fn upstream(id: &str) -> Option<Upstream> {
         model_mapping: BTreeMap::new(),
         default_model: None,
         timeout_s,
+        reasoning: None,
+        max_tokens: None,
+        images: true,
         enabled: true,
     })
 }

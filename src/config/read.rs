@@ -12,6 +12,7 @@ use super::seal::{Secrets, Vault};
 use super::settings::Settings;
 use super::views::unix_ms;
 use crate::chat::{ChatError, ErrorKind};
+use crate::upstream::openai::encode::Reasoning;
 
 /// The gentle pace of a web account that names none.
 const WEB_MIN_GAP_MS: u64 = 2_000;
@@ -73,6 +74,10 @@ struct UpstreamInput {
     model_mapping: BTreeMap<String, String>,
     default_model: Option<String>,
     timeout_s: Option<u64>,
+    reasoning: Option<Reasoning>,
+    max_tokens: Option<u64>,
+    #[serde(default = "yes")]
+    images: bool,
     #[serde(default = "yes")]
     enabled: bool,
 }
@@ -321,6 +326,9 @@ fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError
         if input.timeout_s == Some(0) {
             return Err(wrong(&path("timeout_s"), "at least 1"));
         }
+        if input.max_tokens == Some(0) {
+            return Err(wrong(&path("max_tokens"), "at least 1"));
+        }
         let timeout_s = input.timeout_s.or(preset.map(|preset| preset.timeout_s)).unwrap_or(presets::TIMEOUT_S);
         let says_models = !input.model_mapping.is_empty() || input.default_model.is_some();
         let preset_models = preset.filter(|_| !says_models).map(|preset| preset.models.clone());
@@ -333,6 +341,9 @@ fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError
             model_mapping: input.model_mapping,
             default_model: input.default_model.filter(|model| !model.is_empty()),
             timeout_s,
+            reasoning: input.reasoning,
+            max_tokens: input.max_tokens,
+            images: input.images,
             enabled: input.enabled,
         });
     }

@@ -88,13 +88,8 @@ impl Vault {
     /// # Errors
     /// `Internal` without randomness.
     pub fn seal(&self, account: &str, secrets: &Secrets) -> Result<String, ChatError> {
-        let mut nonce = [0; NONCE_BYTES];
-        let fault = || ChatError::new(ErrorKind::Internal, "The account's secrets could not be sealed.");
-        getrandom::fill(&mut nonce).map_err(|_| fault())?;
-        let text = serde_json::to_vec(&secrets.0).map_err(|_| fault())?;
-        let payload = Payload { msg: &text, aad: account.as_bytes() };
-        let sealed = self.cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| fault())?;
-        Ok(format!("{PREFIX}{}", BASE64.encode([nonce.as_slice(), &sealed].concat())))
+        let text = serde_json::to_string(&secrets.0).map_err(|_| unsealed())?;
+        self.seal_text(account, &text)
     }
 
     /// Opens what [`Vault::seal`] made for the same account.
@@ -102,19 +97,36 @@ impl Vault {
     /// # Errors
     /// `Internal` for anything else.
     pub fn open(&self, account: &str, sealed: &str) -> Result<Secrets, ChatError> {
-        self.try_open(account, sealed).ok_or_else(|| {
+        let secrets = self.open_text(account, sealed).and_then(|text| serde_json::from_str(&text).ok());
+        secrets.map(Secrets).ok_or_else(|| {
             let message = "The account's secrets cannot be read: was MASTER_KEY changed?";
             ChatError::new(ErrorKind::Internal, message)
         })
     }
 
-    fn try_open(&self, account: &str, sealed: &str) -> Option<Secrets> {
+    /// Seals a text for `owner`.
+    ///
+    /// # Errors
+    /// `Internal` without randomness.
+    pub fn seal_text(&self, owner: &str, text: &str) -> Result<String, ChatError> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|_| unsealed())?;
+        let payload = Payload { msg: text.as_bytes(), aad: owner.as_bytes() };
+        let sealed = self.cipher.encrypt(Nonce::from_slice(&nonce), payload).map_err(|_| unsealed())?;
+        Ok(format!("{PREFIX}{}", BASE64.encode([nonce.as_slice(), &sealed].concat())))
+    }
+
+    /// Opens what [`Vault::seal_text`] made for the same owner; `None` for anything else.
+    pub fn open_text(&self, owner: &str, sealed: &str) -> Option<String> {
         let bytes = BASE64.decode(sealed.strip_prefix(PREFIX)?).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
-        let payload = Payload { msg: sealed, aad: account.as_bytes() };
-        let text = self.cipher.decrypt(Nonce::from_slice(nonce), payload).ok()?;
-        serde_json::from_slice(&text).ok().map(Secrets)
+        let payload = Payload { msg: sealed, aad: owner.as_bytes() };
+        String::from_utf8(self.cipher.decrypt(Nonce::from_slice(nonce), payload).ok()?).ok()
     }
+}
+
+fn unsealed() -> ChatError {
+    ChatError::new(ErrorKind::Internal, "A secret could not be sealed.")
 }
 
 fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {

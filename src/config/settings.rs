@@ -30,8 +30,25 @@ pub struct Settings {
     pub cors_origin: String,
     /// Whether request and answer bodies may be logged. Default false.
     pub log_bodies: bool,
+    /// What is remembered between a key's calls.
+    pub memory: Memory,
     /// DeepSeek's web chat.
     pub deepseek_web: DeepseekWeb,
+}
+
+/// What is remembered between a key's calls, sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// Whether the thoughts of tool calls are put back where a client did not send them and the service wants them.
+    /// Default true.
+    pub reasoning: bool,
+    /// How long thoughts are kept. Default 6 hours.
+    pub reasoning_s: u64,
+    /// How long a stored response can be asked for and continued. Default 1 day.
+    pub responses_s: u64,
+    /// The most that is kept for one key; the oldest goes first. Default 8 MiB.
+    pub max_bytes: u64,
 }
 
 /// The waiting queue.
@@ -70,8 +87,15 @@ impl Default for Settings {
             ledger_shards: 1,
             cors_origin: "*".to_owned(),
             log_bodies: false,
+            memory: Memory::default(),
             deepseek_web: DeepseekWeb::default(),
         }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory { reasoning: true, reasoning_s: 21_600, responses_s: 86_400, max_bytes: 8 * 1024 * 1024 }
     }
 }
 

@@ -1,7 +1,22 @@
 //! Reads the fields of a caller's JSON by hand: errors name the path, and null is as good as absent.
 use serde_json::Value;
 
-use crate::chat::ChatError;
+use crate::chat::{ChatError, ErrorKind};
+
+/// A body as JSON.
+///
+/// # Errors
+/// Where it is something else than an object.
+pub fn parse(body: &[u8]) -> Result<Value, ChatError> {
+    let wrong = |cause: &str| {
+        ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {cause}."))
+    };
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(wrong("a JSON object is needed")),
+        Err(error) => Err(wrong(&error.to_string())),
+    }
+}
 
 /// A value, and where it stands.
 pub struct Field<'a> {
@@ -61,6 +76,15 @@ impl<'a> Field<'a> {
         self.text()?.ok_or_else(|| self.wrong("a string"))
     }
 
+    /// A text that must be there and not empty.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn needed_name(&self) -> Result<String, ChatError> {
+        self.needed_text()
+            .and_then(|text| if text.is_empty() { Err(self.wrong("a non-empty string")) } else { Ok(text) })
+    }
+
     /// An array of texts.
     ///
     /// # Errors
@@ -89,6 +113,17 @@ impl<'a> Field<'a> {
         match self.value {
             Value::Null => Ok(None),
             value => value.as_u64().map(Some).ok_or_else(|| self.wrong("a non-negative integer")),
+        }
+    }
+
+    /// A number, whole or not.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn fraction(&self) -> Result<Option<f64>, ChatError> {
+        match self.value {
+            Value::Null => Ok(None),
+            value => value.as_f64().map(Some).ok_or_else(|| self.wrong("a number")),
         }
     }
 

@@ -5,16 +5,18 @@
 use futures::channel::oneshot;
 
 use crate::chat::ChatError;
-use crate::dialect::openai;
+use crate::dialect::Reply;
 use crate::stream::pipe::{Departure, Left, Sink};
 
 /// What a pooled answer says of itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Receipt {
     /// Accounts tried.
     pub(super) attempts: u32,
     /// Milliseconds in the queue.
     pub(super) waited_ms: u64,
+    /// The model that was asked last, as its upstream knows it.
+    pub(super) model: String,
 }
 
 /// What the caller gets first.
@@ -61,14 +63,19 @@ impl Answer {
         send(&mut self.head, Head::Json(body, receipt));
     }
 
-    /// Ends with a failure. `between_events` is false where an event of the stream is still open.
-    pub(super) async fn fail(&mut self, error: ChatError, receipt: Receipt, between_events: bool) -> Result<(), Left> {
-        let Some(sink) = &self.sink else {
+    /// Ends with a failure of which the caller has read nothing but the stream's beginning, if that.
+    pub(super) async fn fail(&mut self, error: ChatError, receipt: Receipt, reply: &Reply) -> Result<(), Left> {
+        if self.sink.is_none() {
             send(&mut self.head, Head::Failed(error, receipt));
             return Ok(());
-        };
-        let open_event = if between_events { "" } else { "\n" };
-        sink.write(format!("{open_event}{}", openai::error::event(&error)).as_bytes()).await?;
+        }
+        self.end(&reply.failure(&error)).await
+    }
+
+    /// Ends a stream with these bytes.
+    pub(super) async fn end(&mut self, last: &[u8]) -> Result<(), Left> {
+        let Some(sink) = &self.sink else { return Ok(()) };
+        sink.write(last).await?;
         sink.close().await
     }
 }

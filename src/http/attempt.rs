@@ -9,18 +9,17 @@ use web_sys::AbortSignal;
 use worker::{Date, Delay};
 
 use super::answer::{Answer, Receipt};
+use super::passage::{FastPath, Passage};
+use super::remember::Memory;
 use super::translation::Translation;
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
-use crate::dialect::openai::answer::Head;
+use crate::dialect::Reply;
 use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, pump};
-use crate::upstream::decode::Decode;
+use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
-use crate::upstream::passage::{Passage, Phase};
 use crate::upstream::service::{Opened, Service};
 
-/// How the OpenAI dialect keeps a connection alive: a comment (T7).
-const PING: &[u8] = b": keep-alive\n\n";
 /// Below this many bytes one write of a copy is cheaper than two writes.
 const JOINED_MAX: usize = 4 * 1024;
 
@@ -39,6 +38,8 @@ pub(super) enum Ended {
 /// What a try needs besides its service.
 pub(super) struct Try<'a> {
     pub(super) envelope: &'a Envelope,
+    pub(super) reply: &'a Reply,
+    pub(super) memory: &'a Memory,
     pub(super) settings: &'a Settings,
     pub(super) departure: &'a Departure,
     pub(super) receipt: Receipt,
@@ -64,10 +65,10 @@ impl Try<'_> {
         let abort = self.departure.controller();
         let signal = abort.signal();
         let headers_seen = Cell::new(false);
-        let first = first_bytes(service, self.envelope, &signal, &headers_seen);
+        let first = self.first_bytes(service, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
             Ok(First::Whole(body, usage)) => {
-                answer.give(body, self.receipt);
+                answer.give(body, self.receipt.clone());
                 Ended::Answered(usage)
             }
             Ok(First::Begun(source, passage, lead)) => {
@@ -120,7 +121,7 @@ impl Try<'_> {
             }
             if streams && passed >= next_write {
                 next_write = passed.saturating_add(settings.ping_ms);
-                if answer.stream(self.receipt).write(PING).await.is_err() {
+                if answer.stream(self.receipt.clone()).write(&self.reply.ping()).await.is_err() {
                     self.departure.leave();
                     return Err(failure::of_network());
                 }
@@ -138,7 +139,7 @@ impl Try<'_> {
         lead: Vec<u8>,
         answer: &mut Answer,
     ) -> Ended {
-        let sink = answer.stream(self.receipt);
+        let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
         let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
         while matches!(ended, End::Stopped | End::Ended) {
@@ -165,11 +166,13 @@ impl Try<'_> {
             (End::Stalled, _) => Some(failure::of_deadline("the stream stalled")),
             _ => Some(failure::of_network()),
         };
-        let between_events = passage.borrow().between_events();
         let told = match &failure {
             _ if ended == End::Left || self.departure.is_gone() => return Ended::Left(usage),
             None => sink.close().await,
-            Some(failure) => answer.fail(failure.error.clone(), self.receipt, between_events).await,
+            Some(failure) => {
+                let last = passage.borrow_mut().fail(&failure.error);
+                answer.end(&last).await
+            }
         };
         match (told, failure) {
             (Err(_), None) | (Ok(()), None) => Ended::Answered(usage),
@@ -203,6 +206,7 @@ impl Try<'_> {
         let (renew, renew_ms) = (self.renew.clone(), self.renew_ms);
         let tick_ms = ping_ms.min(stall_ms).min(renew_ms).div_ceil(2).clamp(10, 10_000);
         let (mut pinged_ms, mut since_renewal_ms) = (0, 0);
+        let reply = self.reply.clone();
         let watch = move |idle_ms: u64| {
             since_renewal_ms += tick_ms;
             if since_renewal_ms >= renew_ms {
@@ -216,7 +220,7 @@ impl Try<'_> {
                 Watch::Stalled
             } else if idle_ms.saturating_sub(pinged_ms) >= ping_ms {
                 pinged_ms = idle_ms;
-                Watch::Write(PING)
+                Watch::Write(reply.ping())
             } else {
                 Watch::Wait
             }
@@ -225,60 +229,63 @@ impl Try<'_> {
         if ended == End::Ended {
             tail.borrow_mut().extend_from_slice(&passage.borrow_mut().end());
         }
+        let phase = passage.borrow().phase();
+        self.keep(&phase).await;
         let last = std::mem::take(&mut *tail.borrow_mut());
         if ended != End::Left && sink.write(&last).await.is_err() { End::Left } else { ended }
     }
-}
 
-/// Up to the first event of a stream, or to the end of a plain answer.
-async fn first_bytes(
-    service: &Service<'_>,
-    envelope: &Envelope,
-    signal: &AbortSignal,
-    headers_seen: &Cell<bool>,
-) -> Result<First, Failure> {
-    let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
-        Opened::Whole(body, usage) => return Ok(First::Whole(body, usage)),
-        Opened::Stream(source, passage) => (source, passage),
-        Opened::Events(source, decode) => (source, translation(envelope, decode)),
-    };
-    let mut lead = Vec::new();
-    loop {
-        match passage.phase() {
-            Phase::Running if !passage.started() => {}
-            Phase::Paused if !passage.started() => {
-                source.cancel();
-                source = service.resume(signal).await?;
-                passage.resume();
+    /// Up to the first event of a stream, or to the end of a plain answer.
+    async fn first_bytes(
+        &self,
+        service: &Service<'_>,
+        signal: &AbortSignal,
+        headers_seen: &Cell<bool>,
+    ) -> Result<First, Failure> {
+        let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
+            Opened::Whole(body, usage) => return Ok(First::Whole(body, usage)),
+            Opened::Stream(source, meter) => (source, Box::new(FastPath(meter)) as Box<dyn Passage>),
+            Opened::Events(source, decode) => {
+                (source, Box::new(Translation::new(decode, self.reply.encoder())) as Box<dyn Passage>)
             }
-            Phase::Broken(failure) if !passage.started() => {
-                source.cancel();
-                return Err(failure);
+        };
+        let mut lead = Vec::new();
+        loop {
+            self.keep(&passage.phase()).await;
+            match passage.phase() {
+                Phase::Running if !passage.started() => {}
+                Phase::Paused if !passage.started() => {
+                    source.cancel();
+                    source = service.resume(signal).await?;
+                    passage.resume();
+                }
+                Phase::Broken(failure) if !passage.started() => {
+                    source.cancel();
+                    return Err(failure);
+                }
+                _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
+                _ => {
+                    source.cancel();
+                    return Ok(First::Whole(lead, passage.usage()));
+                }
             }
-            _ if envelope.stream => return Ok(First::Begun(source, passage, lead)),
-            _ => {
-                source.cancel();
-                return Ok(First::Whole(lead, passage.usage()));
+            match source.read().await.map_err(|_| failure::of_network())? {
+                Some(read) => {
+                    let fed = passage.feed(&read);
+                    lead.extend_from_slice(&fed.lead);
+                    lead.extend_from_slice(read.get(fed.rest).unwrap_or_default());
+                }
+                None => lead.extend_from_slice(&passage.end()),
             }
         }
-        match source.read().await.map_err(|_| failure::of_network())? {
-            Some(read) => {
-                let fed = passage.feed(&read);
-                lead.extend_from_slice(&fed.lead);
-                lead.extend_from_slice(read.get(fed.rest).unwrap_or_default());
-            }
-            None => lead.extend_from_slice(&passage.end()),
+    }
+
+    /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
+    async fn keep(&self, phase: &Phase) {
+        if *phase == Phase::Complete
+            && let Some(kept) = self.reply.kept()
+        {
+            self.memory.keep_response(kept).await;
         }
     }
-}
-
-/// A service's events in the caller's format.
-fn translation(envelope: &Envelope, decode: Box<dyn Decode>) -> Box<dyn Passage> {
-    let mut random = [0; 12];
-    if getrandom::fill(&mut random).is_err() {
-        worker::console_error!("no randomness for an answer's id");
-    }
-    let id = format!("chatcmpl-{}", random.map(|byte| format!("{byte:02x}")).concat());
-    let head = Head { id, created: Date::now().as_millis() / 1000, model: envelope.model.clone() };
-    Box::new(Translation::new(decode, head, envelope.stream.then_some(envelope.usage_asked)))
 }

@@ -6,6 +6,7 @@ use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::{Hot, KeyView, Kind, Upstream, route, source};
 use crate::ledger::client::Route;
 use crate::ledger::shard;
+use crate::upstream::openai::encode;
 use worker::Env;
 
 /// A caller with a client key, or with a credential of its own for an upstream that takes those.
@@ -28,6 +29,10 @@ pub(super) struct Candidate {
     /// The upstream's name for the model.
     pub(super) model: String,
     pub(super) timeout_ms: u64,
+    /// What it takes of a translated call.
+    pub(super) limits: encode::Limits,
+    /// Whether a translated call may hold pictures and documents.
+    pub(super) takes_media: bool,
 }
 
 /// How a call is served.
@@ -73,6 +78,17 @@ impl Caller {
         match &self.identity {
             Identity::Key(_, view) => &view.id,
             Identity::Direct(_) => "",
+        }
+    }
+
+    /// Whose memory is this caller's: a keyed hash of what was presented.
+    ///
+    /// # Errors
+    /// `NotConfigured` without `MASTER_KEY`.
+    pub(super) fn owner(&self, env: &Env) -> Result<String, ChatError> {
+        match &self.identity {
+            Identity::Key(hash, _) => Ok(hash.clone()),
+            Identity::Direct(credential) => Ok(source::vault(env)?.hash_key(credential)),
         }
     }
 
@@ -142,6 +158,8 @@ impl Caller {
             base_url: upstream.base_url.clone(),
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
+            limits: encode::Limits { reasoning: upstream.reasoning(), max_tokens: upstream.max_tokens },
+            takes_media: upstream.kind == Kind::Openai && upstream.images,
         })
     }
 

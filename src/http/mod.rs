@@ -4,8 +4,10 @@ mod attempt;
 mod body;
 mod caller;
 mod credentials;
+mod passage;
 mod path;
 mod pooled;
+mod remember;
 mod respond;
 mod status;
 mod translation;
@@ -17,12 +19,14 @@ use worker::{Context, Date, Env, Request, Response, Result};
 use crate::admin;
 use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::source;
-use crate::dialect::openai;
+use crate::dialect::fields::parse;
+use crate::dialect::{self, Dialect, Reply, anthropic, openai};
 use crate::stream::pipe::Departure;
 use answer::{Answer, Head};
 use caller::Caller;
 use path::Route;
 use pooled::Call;
+use remember::Memory;
 
 /// Answers one request.
 ///
@@ -38,7 +42,10 @@ pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<
     } else {
         match answer(&mut request, &env, context, &method, &path, &request_id).await {
             Ok(answer) => answer,
-            Err(error) => respond::error(&error)?,
+            Err(error) => {
+                let is_anthropic = request.headers().has("anthropic-version")?;
+                respond::error(&error, path::dialect(&path, is_anthropic), &request_id)?
+            }
         }
     };
     let origin = (!is_admin).then(source::cors_origin);
@@ -61,8 +68,32 @@ async fn answer(
     let answer = match Route::find(method, path)? {
         Route::Health => respond::json(200, &health()),
         Route::Admin(segments) => return admin_answer(request, env, method, &segments).await,
-        Route::Call(endpoint) => return call(request, env, context, endpoint, request_id).await,
-        Route::Models => respond::json(200, &openai::models::list(&identify(request, env).await?.models())),
+        Route::Call(dialect, endpoint) => return call(request, env, context, (dialect, endpoint), request_id).await,
+        Route::CountTokens => {
+            let caller = identify(request, env).await?;
+            let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
+            respond::json(200, &json!({"input_tokens": anthropic::request::count(&body)?}))
+        }
+        Route::Response(id) => {
+            let caller = identify(request, env).await?;
+            respond::json(200, &memory(env, &caller)?.response(&id).await?)
+        }
+        Route::DeleteResponse(id) => {
+            let caller = identify(request, env).await?;
+            respond::json(200, &memory(env, &caller)?.forget(&id).await?)
+        }
+        Route::ResponseSocket => Err(upgrade(request))?,
+        Route::Models => {
+            let models = identify(request, env).await?.models();
+            let is_anthropic = path::dialect(path, request.headers().has("anthropic-version").map_err(internal)?);
+            respond::json(
+                200,
+                &match is_anthropic {
+                    Dialect::Anthropic => anthropic::models::page(&models, &query(request)?),
+                    Dialect::Openai | Dialect::Responses => openai::models::list(&models),
+                },
+            )
+        }
         Route::Model(id) => {
             let models = identify(request, env).await?.models();
             let (id, owner) = models.iter().find(|(name, _)| *name == id).ok_or_else(|| caller::not_found(&id))?;
@@ -80,7 +111,7 @@ async fn call(
     request: &mut Request,
     env: &Env,
     context: Context,
-    endpoint: Endpoint,
+    (dialect, endpoint): (Dialect, Endpoint),
     request_id: &str,
 ) -> std::result::Result<Response, ChatError> {
     // Its task holds the context from the first, lest a caller who leaves now takes the context away.
@@ -93,21 +124,40 @@ async fn call(
     let departure = Departure::new(&request.inner().signal());
     let caller = identify(request, env).await?;
     let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
-    let envelope = openai::request::decode(endpoint, body)?;
+    let memory = memory(env, &caller)?;
+    let (envelope, form) = match dialect {
+        Dialect::Openai => openai::request::decode(endpoint, body)?,
+        Dialect::Responses => {
+            let (value, bytes) = (parse(&body)?, body.len());
+            let earlier = memory.earlier(openai::responses::request::wanted(&value)?).await?;
+            openai::responses::request::decode(&value, bytes, earlier)?
+        }
+        Dialect::Anthropic => anthropic::request::decode(&body)?,
+    };
+    let head = dialect::Head {
+        id: random_hex(),
+        created: Date::now().as_millis() / 1000,
+        model: envelope.model.clone(),
+        request_id: request_id.to_owned(),
+    };
+    let reply = Reply::new(head, envelope.stream, form);
     let (answer, head) = Answer::new(departure.clone());
-    let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, departure };
+    let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, reply, memory, departure };
     // The task is there: it waits for nothing else.
     drop(start.send((call, answer)));
     let (answer, receipt) = match head.await {
         Ok(Head::Stream(readable, receipt)) => (respond::stream(readable), receipt),
         Ok(Head::Json(body, receipt)) => (respond::bytes(200, body, "application/json"), receipt),
-        Ok(Head::Failed(error, receipt)) => (respond::error(&error), receipt),
+        Ok(Head::Failed(error, receipt)) => (respond::error(&error, dialect, request_id), receipt),
         Err(oneshot::Canceled) => return Err(ChatError::new(ErrorKind::InvalidRequest, "The caller left.")),
     };
     let answer = answer.map_err(internal)?;
     let headers = answer.headers();
     headers.set("x-weir-attempts", &receipt.attempts.to_string()).map_err(internal)?;
     headers.set("x-weir-queue-ms", &receipt.waited_ms.to_string()).map_err(internal)?;
+    if !receipt.model.is_empty() {
+        headers.set("x-weir-model", &percent_encoded(&receipt.model)).map_err(internal)?;
+    }
     Ok(answer)
 }
 
@@ -118,8 +168,7 @@ async fn admin_answer(
     segments: &[String],
 ) -> std::result::Result<Response, ChatError> {
     let body = body::read(request, source::max_body_bytes()).await?;
-    let url = request.url().map_err(internal)?;
-    let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let query = query(request)?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let authorization = header("authorization");
     let keys = credentials::presented(authorization.as_deref(), None);
@@ -132,7 +181,7 @@ async fn admin_answer(
             bearer: keys.first().map(String::as_str),
             address: header("cf-connecting-ip").as_deref(),
             body: &body,
-            local: matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
+            local: matches!(request.url().map_err(internal)?.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
         },
         env,
     )
@@ -146,16 +195,44 @@ async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, C
     Caller::identify(env, &keys).await
 }
 
+fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {
+    let settings = caller.hot().settings.memory.clone();
+    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings })
+}
+
 fn health() -> serde_json::Value {
     json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "timestamp": Date::now().as_millis() / 1000})
 }
 
+fn query(request: &Request) -> std::result::Result<Vec<(String, String)>, ChatError> {
+    Ok(request.url().map_err(internal)?.query_pairs().into_owned().collect())
+}
+
+/// Codex asks for a WebSocket first, and goes on without one after this very status (api-conformance R3).
+fn upgrade(request: &Request) -> ChatError {
+    let wants_socket = request.headers().get("upgrade").ok().flatten().is_some();
+    let (kind, message) = match wants_socket {
+        true => (ErrorKind::UpgradeRequired, "WebSockets are not served here. Send the request by POST."),
+        false => (ErrorKind::MethodNotAllowed, "Use POST."),
+    };
+    ChatError { param: Some("POST".to_owned()), ..ChatError::new(kind, message) }
+}
+
+/// A header's value is ASCII; a model's name may be anything.
+fn percent_encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string()
+}
+
 fn request_id() -> String {
+    format!("req_{}", random_hex())
+}
+
+fn random_hex() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
-        worker::console_error!("no randomness for a request id");
+        worker::console_error!("no randomness for an id");
     }
-    format!("req_{}", bytes.map(|byte| format!("{byte:02x}")).concat())
+    bytes.map(|byte| format!("{byte:02x}")).concat()
 }
 
 fn internal(error: impl std::fmt::Display) -> ChatError {

@@ -1,5 +1,6 @@
 //! Which route a path names. `//`, a trailing slash and percent-encoded segments are accepted (api-conformance T3).
 use crate::chat::{ChatError, Endpoint, ErrorKind};
+use crate::dialect::Dialect;
 
 /// A route of contract §2 and §4.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -7,7 +8,15 @@ pub(super) enum Route {
     /// `GET /health`, `/healthz`, and `/` and `/api/hello` for clients that probe.
     Health,
     /// A call that carries a model.
-    Call(Endpoint),
+    Call(Dialect, Endpoint),
+    /// `POST …/messages/count_tokens`
+    CountTokens,
+    /// `GET /v1/responses/{id}`
+    Response(String),
+    /// `DELETE /v1/responses/{id}`
+    DeleteResponse(String),
+    /// `GET /v1/responses`: a WebSocket is wanted.
+    ResponseSocket,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -24,27 +33,55 @@ impl Route {
     /// # Errors
     /// `UnknownUrl`; `MethodNotAllowed` with the allowed methods in `param`.
     pub(super) fn find(method: &str, path: &str) -> Result<Route, ChatError> {
-        let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
+        let segments: Vec<String> = segments(path).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let asked = if method == "HEAD" { "GET" } else { method };
+        let chat = |dialect| Route::Call(dialect, Endpoint::Chat);
+        let openai = |endpoint| Route::Call(Dialect::Openai, endpoint);
         let (route, allowed) = match segments.as_slice() {
-            [] | ["health" | "healthz"] | ["api", "hello"] => (Route::Health, "GET"),
-            ["v1", "chat", "completions"] | ["chat", "completions"] => (Route::Call(Endpoint::Chat), "POST"),
-            ["v1", "completions"] => (Route::Call(Endpoint::Completions), "POST"),
-            ["v1", "embeddings"] => (Route::Call(Endpoint::Embeddings), "POST"),
-            ["v1", "moderations"] => (Route::Call(Endpoint::Moderations), "POST"),
-            ["v1", "models"] => (Route::Models, "GET"),
-            ["v1", "models", id @ ..] => (Route::Model(id.join("/")), "GET"),
+            [] | ["health" | "healthz"] | ["api", "hello"] | ["anthropic"] | ["anthropic", "api", "hello"] => {
+                (Route::Health, "GET")
+            }
+            ["v1", "chat", "completions"] | ["chat", "completions"] => (chat(Dialect::Openai), "POST"),
+            ["v1", "completions"] => (openai(Endpoint::Completions), "POST"),
+            ["v1", "embeddings"] => (openai(Endpoint::Embeddings), "POST"),
+            ["v1", "moderations"] => (openai(Endpoint::Moderations), "POST"),
+            ["v1", "responses"] if asked == "GET" => (Route::ResponseSocket, "GET"),
+            ["v1", "responses"] => (chat(Dialect::Responses), "POST"),
+            ["v1", "responses", id] if asked == "DELETE" => (Route::DeleteResponse((*id).to_owned()), "DELETE"),
+            ["v1", "responses", id] => (Route::Response((*id).to_owned()), "GET"),
+            ["v1", "messages"] | ["anthropic", "v1", "messages"] => (chat(Dialect::Anthropic), "POST"),
+            ["v1", "messages", "count_tokens"] | ["anthropic", "v1", "messages", "count_tokens"] => {
+                (Route::CountTokens, "POST")
+            }
+            ["v1", "models"] | ["anthropic", "v1", "models"] => (Route::Models, "GET"),
+            ["v1", "models", id @ ..] | ["anthropic", "v1", "models", id @ ..] => (Route::Model(id.join("/")), "GET"),
             ["v1", "status"] => (Route::Status, "GET"),
             ["admin", rest @ ..] => return Ok(Route::Admin(rest.iter().map(|&part| part.to_owned()).collect())),
             _ => return Err(ChatError::new(ErrorKind::UnknownUrl, format!("Unknown request URL: {method} {path}."))),
         };
-        let asked = if method == "HEAD" { "GET" } else { method };
         if asked == allowed {
             return Ok(route);
         }
         let message = format!("Not allowed: {method} {path}. Use {allowed}.");
         Err(ChatError { param: Some(allowed.to_owned()), ..ChatError::new(ErrorKind::MethodNotAllowed, message) })
     }
+}
+
+/// The API that a path belongs to, whether it leads anywhere or not. The models' path is of two APIs: who sends
+/// `anthropic-version` speaks Anthropic's.
+pub(super) fn dialect(path: &str, has_anthropic_version: bool) -> Dialect {
+    let segments: Vec<String> = segments(path).collect();
+    match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["anthropic", ..] | ["v1", "messages", ..] => Dialect::Anthropic,
+        ["v1", "models", ..] if has_anthropic_version => Dialect::Anthropic,
+        ["v1", "responses", ..] => Dialect::Responses,
+        _ => Dialect::Openai,
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = String> {
+    path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode)
 }
 
 fn percent_decode(segment: &str) -> String {
@@ -60,9 +97,15 @@ mod tests {
         for (method, path, route) in [
             ("GET", "/", Route::Health),
             ("HEAD", "/healthz/", Route::Health),
-            ("POST", "/v1/chat/completions", Route::Call(Endpoint::Chat)),
-            ("POST", "//chat//completions/", Route::Call(Endpoint::Chat)),
-            ("POST", "/v1/embeddings", Route::Call(Endpoint::Embeddings)),
+            ("POST", "/v1/chat/completions", Route::Call(Dialect::Openai, Endpoint::Chat)),
+            ("POST", "//chat//completions/", Route::Call(Dialect::Openai, Endpoint::Chat)),
+            ("POST", "/v1/embeddings", Route::Call(Dialect::Openai, Endpoint::Embeddings)),
+            ("POST", "/v1/messages", Route::Call(Dialect::Anthropic, Endpoint::Chat)),
+            ("POST", "/anthropic/v1/messages", Route::Call(Dialect::Anthropic, Endpoint::Chat)),
+            ("POST", "/anthropic/v1/messages/count_tokens", Route::CountTokens),
+            ("POST", "/v1/responses", Route::Call(Dialect::Responses, Endpoint::Chat)),
+            ("GET", "/v1/responses", Route::ResponseSocket),
+            ("DELETE", "/v1/responses/resp_1", Route::DeleteResponse("resp_1".into())),
             ("GET", "/v1/models/vendor%2Fmodel", Route::Model("vendor/model".into())),
             ("GET", "/v1/models/vendor/model", Route::Model("vendor/model".into())),
             ("PATCH", "/admin/keys/a%20b", Route::Admin(vec!["keys".into(), "a b".into()])),

@@ -9,9 +9,10 @@ use worker::Env;
 use super::answer::{Answer, Receipt};
 use super::attempt::{Ended, Try};
 use super::caller::{Caller, Candidate, Plan};
-use crate::chat::{ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
+use super::remember::Memory;
+use crate::chat::{Body, ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
 use crate::config::{Kind, Secrets, Settings, source};
-use crate::dialect::openai;
+use crate::dialect::{Reply, openai};
 use crate::ledger::client::{self, Admitted, Lease, Route};
 use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
 use crate::stream::pipe::Departure;
@@ -19,7 +20,7 @@ use crate::upstream::deepseek_web;
 use crate::upstream::deepseek_web::call::Owner;
 use crate::upstream::deepseek_web::session::Credential;
 use crate::upstream::failure::{self, Failure};
-use crate::upstream::openai::call;
+use crate::upstream::openai::call::{self, Ask};
 use crate::upstream::service::Service;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
@@ -31,6 +32,8 @@ pub(super) struct Call {
     pub(super) request_id: String,
     pub(super) caller: Caller,
     pub(super) envelope: Envelope,
+    pub(super) reply: Reply,
+    pub(super) memory: Memory,
     pub(super) departure: Departure,
 }
 
@@ -64,23 +67,23 @@ impl Call {
     pub(super) async fn run(mut self, mut answer: Answer) {
         let plan = match self.caller.plan(&self.envelope.model, self.envelope.endpoint) {
             Ok(plan) => plan,
-            Err(error) => return finish(answer.fail(error, Receipt::default(), true).await),
+            Err(error) => return self.fail(&mut answer, error, Receipt::default()).await,
         };
         match plan {
             Plan::Pooled => self.run_pooled(&mut answer).await,
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
-                let receipt = Receipt { attempts: 1, waited_ms: 0 };
+                let receipt = Receipt { attempts: 1, waited_ms: 0, model: candidate.model.clone() };
                 let chat = match self.chat(&candidate) {
                     Ok(chat) => chat,
-                    Err(error) => return finish(answer.fail(error, receipt, true).await),
+                    Err(error) => return self.fail(&mut answer, error, receipt).await,
                 };
                 let Some(service) = self.service(&candidate, Login::Direct(&credential), chat.as_ref()) else { return };
-                let attempt = self.attempt(&settings, &candidate, receipt, Rc::new(|| {}));
+                let attempt = self.attempt(&settings, &candidate, receipt.clone(), Rc::new(|| {}));
                 let ended = attempt.run(&service, &mut answer).await;
                 service.finish().await;
                 if let Ended::Failed(failure) = ended {
-                    finish(answer.fail(failure.error, receipt, true).await);
+                    self.fail(&mut answer, failure.error, receipt).await;
                 }
             }
         }
@@ -92,28 +95,29 @@ impl Call {
             let lease = match self.admit(&tries).await {
                 Ok(lease) => lease,
                 Err(NoLease::Left) => return,
-                Err(NoLease::Refused(error)) => return finish(answer.fail(error, tries.receipt, true).await),
+                Err(NoLease::Refused(error)) => return self.fail(answer, error, tries.receipt).await,
             };
             tries.receipt.attempts += 1;
             tries.receipt.waited_ms += lease.grant.waited_ms;
             tries.accounts.push(lease.grant.account.clone());
-            let failure = self.try_account(&lease, tries.receipt, answer).await;
+            let failure = self.try_account(&lease, &mut tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
-                return finish(answer.fail(failure.error, tries.receipt, true).await);
+                return self.fail(answer, failure.error, tries.receipt).await;
             }
             tries.last = Some(failure);
         }
     }
 
     /// One try on the account of a lease, which is settled; a failure before the first byte is answered.
-    async fn try_account(&self, lease: &Lease, receipt: Receipt, answer: &mut Answer) -> Option<Failure> {
+    async fn try_account(&self, lease: &Lease, receipt: &mut Receipt, answer: &mut Answer) -> Option<Failure> {
         let grant = &lease.grant;
         let opened = source::vault(&self.env).and_then(|vault| vault.open(&grant.account, &grant.sealed));
         let candidate = self.caller.candidate(&grant.upstream, &self.envelope.model, self.envelope.endpoint);
         let (Ok(secrets), Some(candidate)) = (opened, candidate) else {
             return self.settle(lease, Ended::Failed(unreadable())).await;
         };
+        receipt.model.clone_from(&candidate.model);
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
         let chat = match self.chat(&candidate) {
             Ok(chat) => chat,
@@ -131,12 +135,17 @@ impl Call {
             });
         });
         let settings = &self.caller.hot().settings;
-        let ended = self.attempt(settings, &candidate, receipt, renew).run(&service, answer).await;
+        let ended = self.attempt(settings, &candidate, receipt.clone(), renew).run(&service, answer).await;
         // The account is not free before its service has stopped.
         service.stop().await;
         let failure = self.settle(lease, ended).await;
         service.finish().await;
         failure
+    }
+
+    async fn fail(&self, answer: &mut Answer, error: ChatError, receipt: Receipt) {
+        // A caller who is gone needs no answer.
+        let _ = answer.fail(error, receipt, &self.reply).await;
     }
 
     async fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {
@@ -152,10 +161,12 @@ impl Call {
 
     /// The call in common words, for a service that does not speak the caller's.
     fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
-        match candidate.kind {
-            Kind::Openai => Ok(None),
-            Kind::DeepseekWeb | Kind::VolcengineConsole => openai::chat::decode(&self.envelope.body).map(Some),
-        }
+        let chat = match (candidate.kind, &self.envelope.body) {
+            (Kind::Openai, Body::Openai(_)) => return Ok(None),
+            (_, Body::Openai(raw)) => openai::chat::decode(&raw.bytes)?,
+            (_, Body::Chat { chat, .. }) => (**chat).clone(),
+        };
+        if candidate.takes_media { Ok(Some(chat)) } else { chat.without_media().map(Some) }
     }
 
     fn service<'a>(
@@ -166,15 +177,11 @@ impl Call {
     ) -> Option<Service<'a>> {
         let (envelope, settings) = (&self.envelope, &self.caller.hot().settings.deepseek_web);
         let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
-        match (chat, login) {
-            (None, Login::Pooled { secrets, .. }) => {
-                let credential = secrets.api_key()?;
-                Some(Service::Openai(call::Call { envelope, base_url, model, credential }))
-            }
-            (None, Login::Direct(credential)) => {
-                Some(Service::Openai(call::Call { envelope, base_url, model, credential }))
-            }
-            (Some(chat), login) => {
+        let ask = match (candidate.kind, &envelope.body, chat) {
+            (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw),
+            (Kind::Openai, Body::Chat { prompt_tokens, .. }, Some(chat)) => Ask::Chat(chat, *prompt_tokens),
+            (_, _, None) => return None,
+            (_, _, Some(chat)) => {
                 let (account, credential) = match login {
                     Login::Pooled { account, sealed, .. } => {
                         (account.to_owned(), Credential::Sealed(sealed.to_owned()))
@@ -183,9 +190,15 @@ impl Call {
                 };
                 let owner = Owner { account: &account, credential, base_url, settings };
                 let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
-                Some(Service::DeepseekWeb(Box::new(call)))
+                return Some(Service::DeepseekWeb(Box::new(call)));
             }
-        }
+        };
+        let credential = match login {
+            Login::Pooled { secrets, .. } => secrets.api_key()?,
+            Login::Direct(credential) => credential,
+        };
+        let limits = candidate.limits;
+        Some(Service::Openai(call::Call { envelope, ask, base_url, model, limits, credential }))
     }
 
     fn attempt<'a>(
@@ -197,6 +210,8 @@ impl Call {
     ) -> Try<'a> {
         Try {
             envelope: &self.envelope,
+            reply: &self.reply,
+            memory: &self.memory,
             settings,
             departure: &self.departure,
             receipt,
@@ -263,9 +278,6 @@ impl Call {
         reply.map_err(NoLease::Refused)
     }
 }
-
-/// A caller who is gone needs no answer.
-fn finish<E>(_told: Result<(), E>) {}
 
 /// What the caller sent cannot be asked of this kind of service.
 fn of_caller(error: ChatError) -> Failure {

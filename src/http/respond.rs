@@ -3,13 +3,13 @@ use serde_json::Value;
 use worker::{Headers, Response, ResponseBuilder, Result};
 
 use crate::chat::{ChatError, ErrorKind};
-use crate::dialect::openai;
+use crate::dialect::Dialect;
 
 /// A wait that no client should sit out: some would sleep an hour (api-conformance B2).
 const LONGEST_WAIT_MS: u64 = 60_000;
 /// What a page may read of an answer (H3).
 const EXPOSED: &str = "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-weir-attempts, \
-                       x-weir-queue-ms, allow";
+                       x-weir-queue-ms, x-weir-model, allow";
 
 /// A JSON answer.
 pub(super) fn json(status: u16, body: &Value) -> Result<Response> {
@@ -31,21 +31,23 @@ pub(super) fn stream(readable: web_sys::ReadableStream) -> Result<Response> {
     Ok(ResponseBuilder::new().with_headers(headers).stream(readable))
 }
 
-/// An error in OpenAI's shape, with what tells a client when to come back.
-pub(super) fn error(error: &ChatError) -> Result<Response> {
-    let answer = json(error.status(), &openai::error::body(error))?;
+/// An error, with what tells a client when to come back.
+pub(super) fn error(error: &ChatError, dialect: Dialect, request_id: &str) -> Result<Response> {
+    let answer = json(error.status(), &dialect.error_body(error, request_id))?;
     let headers = answer.headers();
     if error.kind == ErrorKind::MethodNotAllowed
         && let Some(allowed) = &error.param
     {
         headers.set("allow", allowed)?;
     }
-    if let Some(wait_ms) = error.retry_after_ms {
+    let is_long = error.retry_after_ms.is_none_or(|wait| wait > LONGEST_WAIT_MS);
+    // Codex does not know `x-should-retry`, and would sleep on.
+    let says_when = !(is_long && dialect == Dialect::Responses);
+    if let Some(wait_ms) = error.retry_after_ms.filter(|_| says_when) {
         headers.set("retry-after", &wait_ms.div_ceil(1000).max(1).to_string())?;
         headers.set("retry-after-ms", &wait_ms.max(1).to_string())?;
     }
-    let never = matches!(error.status(), 429 | 503) && error.retry_after_ms.is_none_or(|wait| wait > LONGEST_WAIT_MS);
-    if never {
+    if matches!(error.status(), 429 | 503) && is_long {
         headers.set("x-should-retry", "false")?;
     }
     Ok(answer)
@@ -54,7 +56,7 @@ pub(super) fn error(error: &ChatError) -> Result<Response> {
 /// The answer to a preflight: it echoes what the page wants to send, since `*` does not cover `Authorization` (H1).
 pub(super) fn preflight(asked_headers: Option<&str>) -> Result<Response> {
     let headers = Headers::new();
-    headers.set("access-control-allow-methods", "GET, POST, OPTIONS")?;
+    headers.set("access-control-allow-methods", "GET, POST, DELETE, OPTIONS")?;
     headers.set("access-control-max-age", "86400")?;
     if let Some(asked) = asked_headers {
         headers.set("access-control-allow-headers", asked)?;

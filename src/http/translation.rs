@@ -1,31 +1,24 @@
 //! An answer in the caller's format, made of a service's events.
-use crate::chat::{ChatEvent, Usage};
-use crate::dialect::openai::answer::{Completion, Encoder, Head};
-use crate::upstream::decode::Decode;
-use crate::upstream::passage::{Fed, Passage, Phase};
+use crate::chat::{ChatError, ChatEvent, Outcome, Usage};
+use crate::dialect::Encode;
+use crate::http::passage::Passage;
+use crate::upstream::decode::{Decode, Phase};
+use crate::upstream::failure::Failure;
+use crate::upstream::openai::meter::Fed;
 
 /// Writes what a decoder reads.
 pub(super) struct Translation {
     decode: Box<dyn Decode>,
-    head: Head,
-    format: Format,
+    encode: Box<dyn Encode>,
     started: bool,
     usage: Option<Usage>,
-}
-
-enum Format {
-    Stream(Encoder),
-    Whole(Completion),
+    /// The service's answer cannot be put in the caller's format.
+    failed: Option<Failure>,
 }
 
 impl Translation {
-    /// `usage_asked` is `None` for a plain answer, which is written as a whole once it is complete.
-    pub(super) fn new(decode: Box<dyn Decode>, head: Head, usage_asked: Option<bool>) -> Translation {
-        let format = match usage_asked {
-            Some(asked) => Format::Stream(Encoder::new(&head, asked)),
-            None => Format::Whole(Completion::default()),
-        };
-        Translation { decode, head, format, started: false, usage: None }
+    pub(super) fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Translation {
+        Translation { decode, encode, started: false, usage: None, failed: None }
     }
 
     fn write(&mut self, events: Vec<ChatEvent>) -> Vec<u8> {
@@ -34,15 +27,10 @@ impl Translation {
             if let ChatEvent::Usage(usage) = event {
                 self.usage = Some(usage);
             }
-            let is_end = matches!(event, ChatEvent::Finish(_));
-            match &mut self.format {
-                Format::Stream(encoder) => encoder.push(event, &mut out),
-                Format::Whole(completion) => {
-                    completion.push(event);
-                    if is_end {
-                        out.extend_from_slice(completion.body(&self.head).to_string().as_bytes());
-                    }
-                }
+            if let Err(error) = self.encode.push(event, &mut out) {
+                // Not the account's fault, but another try may do better.
+                self.failed = Some(Failure { outcome: Outcome::CallerError, error, retry: true });
+                break;
             }
         }
         self.started |= !out.is_empty();
@@ -62,7 +50,10 @@ impl Passage for Translation {
     }
 
     fn phase(&self) -> Phase {
-        self.decode.phase()
+        match &self.failed {
+            Some(failure) => Phase::Broken(failure.clone()),
+            None => self.decode.phase(),
+        }
     }
 
     fn resume(&mut self) {
@@ -77,7 +68,9 @@ impl Passage for Translation {
         self.usage
     }
 
-    fn between_events(&self) -> bool {
-        true
+    fn fail(&mut self, error: &ChatError) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode.fail(error, &mut out);
+        out
     }
 }

@@ -126,7 +126,7 @@ pub enum Watch {
     /// Wait on.
     Wait,
     /// Write this, to keep the connection and to see whether the caller is there.
-    Write(&'static [u8]),
+    Write(Vec<u8>),
     /// Give the upstream up.
     Stalled,
 }
@@ -183,7 +183,7 @@ pub async fn pump(
         // A cast from float saturates.
         match watch(idle_ms as u64) {
             Watch::Wait => JsValue::UNDEFINED,
-            Watch::Write(bytes) => Uint8Array::from(bytes).into(),
+            Watch::Write(bytes) => Uint8Array::from(bytes.as_slice()).into(),
             Watch::Stalled => JsValue::NULL,
         }
     });

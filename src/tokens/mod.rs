@@ -6,6 +6,15 @@
 //! pieces of 600 to 1,500 characters. On pieces that it was not fitted to, it was off in the mean by 2.7 % for
 //! technical and 4.4 % for literary Chinese, 3.7 % for English and 4.4 % for code; a twentieth by more than 6 to 12 %.
 
+use crate::chat::{ChatRequest, Part};
+
+/// What a message costs besides its text: who speaks, and where it ends.
+const MESSAGE_TOKENS: u64 = 4;
+/// A picture of about a thousand pixels squared, as Anthropic and OpenAI count it.
+const IMAGE_TOKENS: u64 = 1_300;
+/// A document in base64: half a page in 4 KB.
+const FILE_BYTES_PER_TOKEN: u64 = 16;
+
 /// Counts a text that comes in pieces: however it is split, the count is the same.
 #[derive(Clone, Debug, Default)]
 pub struct Counter {
@@ -81,6 +90,37 @@ impl Counter {
             self.tokens += run.tokens();
         }
     }
+}
+
+/// About how many tokens a chat's conversation and tools are.
+pub fn of_request(chat: &ChatRequest) -> u64 {
+    let mut counter = Counter::default();
+    let mut apart = 0_u64;
+    for message in &chat.messages {
+        apart = apart.saturating_add(MESSAGE_TOKENS);
+        counter.push(message.reasoning.as_deref().unwrap_or_default());
+        for part in &message.parts {
+            match part {
+                Part::Text(text) => counter.push(text),
+                Part::Image { .. } => apart = apart.saturating_add(IMAGE_TOKENS),
+                Part::File { data, .. } => {
+                    apart = apart.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX) / FILE_BYTES_PER_TOKEN);
+                }
+            }
+            counter.push("\n");
+        }
+        for call in &message.tool_calls {
+            counter.push(&call.name);
+            counter.push(&call.arguments);
+        }
+    }
+    for tool in &chat.tools {
+        apart = apart.saturating_add(MESSAGE_TOKENS);
+        counter.push(&tool.name);
+        counter.push(tool.description.as_deref().unwrap_or_default());
+        counter.push(&tool.parameters.to_string());
+    }
+    counter.count().saturating_add(apart)
 }
 
 /// The tokens of a text.

@@ -13,6 +13,6 @@ mod parse;
 mod prompt;
 mod schema;
 
-pub use parse::Parser;
+pub use parse::{Parser, call_id};
 pub use prompt::{format_instructions, instructions, render_calls, render_result};
 pub use schema::misfit;

@@ -264,7 +264,8 @@ impl Parser {
     }
 }
 
-fn call_id() -> String {
+/// A new call's id, unique for ever (api-conformance T12).
+pub fn call_id() -> String {
     let mut random = [0; 12];
     // Without randomness ids repeat, and calls still answer.
     let _ = getrandom::fill(&mut random);

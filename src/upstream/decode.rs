@@ -1,6 +1,19 @@
 //! What reads the stream of a service that does not speak the caller's language.
-use super::passage::Phase;
+use super::failure::Failure;
 use crate::chat::ChatEvent;
+
+/// Where an answer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// More is to come.
+    Running,
+    /// The upstream wants to be asked for the rest of the answer, in another stream.
+    Paused,
+    /// It reached its end marker.
+    Complete,
+    /// It broke.
+    Broken(Failure),
+}
 
 /// Reads one answer, bytes in, events out.
 pub trait Decode {

@@ -5,7 +5,7 @@ use web_sys::AbortSignal;
 
 use super::decode::Decode;
 use super::failure::{Failure, of_network};
-use super::passage::Passage;
+use super::openai::meter::Meter;
 use super::{deepseek_web, openai};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
@@ -23,7 +23,7 @@ pub enum Opened {
     /// With all of a plain answer, in the caller's format.
     Whole(Vec<u8>, Option<Usage>),
     /// With a stream in the caller's format.
-    Stream(Source, Box<dyn Passage>),
+    Stream(Source, Box<Meter>),
     /// With a stream of its own.
     Events(Source, Box<dyn Decode>),
 }
@@ -40,7 +40,7 @@ impl Service<'_> {
         }
     }
 
-    /// After [`super::passage::Phase::Paused`]: the stream of the rest.
+    /// After [`super::decode::Phase::Paused`]: the stream of the rest.
     ///
     /// # Errors
     /// What the service answered instead.

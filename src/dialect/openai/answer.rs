@@ -1,18 +1,9 @@
 //! Encodes an answer's events as OpenAI's chunks or as one completion (api-conformance C15–C24).
 use serde_json::{Value, json};
 
-use crate::chat::{ChatEvent, Citation, FinishReason, ToolCall, Usage};
-
-/// What every chunk of an answer, or the whole of it, says of itself.
-#[derive(Clone, Debug)]
-pub struct Head {
-    /// `chatcmpl-…`
-    pub id: String,
-    /// Unix seconds.
-    pub created: u64,
-    /// The model's name as the caller knows it.
-    pub model: String,
-}
+use super::error;
+use crate::chat::{ChatError, ChatEvent, Citation, FinishReason, ToolCall, Usage};
+use crate::dialect::{Encode, Head};
 
 /// A page, and how much of the text stood before it was referred to, in characters.
 type Annotation = (Citation, usize);
@@ -34,10 +25,9 @@ pub struct Encoder {
 impl Encoder {
     /// A stream of one choice, with the usage chunk if the caller asked for it.
     pub fn new(head: &Head, usage_asked: bool) -> Encoder {
-        let Head { id, created, model } = head;
+        let Head { id, created, model, .. } = head;
         let fields = format!(
-            "\"id\":{},\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{},\"system_fingerprint\":null",
-            Value::from(id.as_str()),
+            "\"id\":\"chatcmpl-{id}\",\"object\":\"chat.completion.chunk\",\"created\":{created},\"model\":{},\"system_fingerprint\":null",
             Value::from(model.as_str()),
         );
         Encoder {
@@ -52,11 +42,37 @@ impl Encoder {
         }
     }
 
-    /// Adds an event's bytes to `out`. The end marker follows the finish reason; nothing may come after it.
-    pub fn push(&mut self, event: ChatEvent, out: &mut Vec<u8>) {
+    fn finish(&mut self, reason: &FinishReason, out: &mut Vec<u8>) {
+        if !self.annotations.is_empty() {
+            self.chunk(&json!({"annotations": shown(&self.annotations)}), None, out);
+        }
+        self.chunk(&json!({}), Some(reason), out);
+        if self.usage_asked {
+            let head = self.opening.split_once("\"choices\"").map_or("", |(head, _)| head);
+            out.extend_from_slice(format!("{head}\"choices\":[],\"usage\":{}}}\n\n", usage(&self.usage)).as_bytes());
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    fn chunk(&self, delta: &Value, reason: Option<&FinishReason>, out: &mut Vec<u8>) {
+        let reason = reason.map_or("null", quoted);
+        let (opening, closing) = (&self.opening, self.closing);
+        let text = format!("{opening}{delta},\"logprobs\":null,\"finish_reason\":{reason}}}]{closing}");
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Encode for Encoder {
+    fn push(&mut self, event: ChatEvent, out: &mut Vec<u8>) -> Result<(), ChatError> {
         match event {
-            ChatEvent::Usage(usage) => return self.usage = usage,
-            ChatEvent::Citation(citation) => return self.annotations.push((citation, self.length)),
+            ChatEvent::Usage(usage) => {
+                self.usage = usage;
+                return Ok(());
+            }
+            ChatEvent::Citation(citation) => {
+                self.annotations.push((citation, self.length));
+                return Ok(());
+            }
             _ => {}
         }
         if !std::mem::replace(&mut self.begun, true) {
@@ -78,45 +94,29 @@ impl Encoder {
                 let call = json!({"index": self.call, "function": {"arguments": text}});
                 self.chunk(&json!({"tool_calls": [call]}), None, out);
             }
-            ChatEvent::Finish(reason) => self.finish(reason, out),
+            ChatEvent::Finish(reason) => self.finish(&reason, out),
             ChatEvent::Usage(_) | ChatEvent::Citation(_) => {}
         }
+        Ok(())
     }
 
-    fn finish(&mut self, reason: FinishReason, out: &mut Vec<u8>) {
-        if !self.annotations.is_empty() {
-            self.chunk(&json!({"annotations": shown(&self.annotations)}), None, out);
-        }
-        self.chunk(&json!({}), Some(reason), out);
-        if self.usage_asked {
-            let head = self.opening.split_once("\"choices\"").map_or("", |(head, _)| head);
-            out.extend_from_slice(format!("{head}\"choices\":[],\"usage\":{}}}\n\n", usage(&self.usage)).as_bytes());
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
-    }
-
-    fn chunk(&self, delta: &Value, reason: Option<FinishReason>, out: &mut Vec<u8>) {
-        let reason = reason.map_or("null", quoted);
-        let (opening, closing) = (&self.opening, self.closing);
-        let text = format!("{opening}{delta},\"logprobs\":null,\"finish_reason\":{reason}}}]{closing}");
-        out.extend_from_slice(text.as_bytes());
+    fn fail(&mut self, error: &ChatError, out: &mut Vec<u8>) {
+        out.extend_from_slice(error::event(error).as_bytes());
     }
 }
 
 /// Collects a whole answer.
-#[derive(Debug, Default)]
 pub struct Completion {
+    head: Head,
     text: String,
     reasoning: String,
     calls: Vec<ToolCall>,
     annotations: Vec<Annotation>,
     usage: Usage,
-    finish: Option<FinishReason>,
 }
 
-impl Completion {
-    /// Takes the next event.
-    pub fn push(&mut self, event: ChatEvent) {
+impl Encode for Completion {
+    fn push(&mut self, event: ChatEvent, out: &mut Vec<u8>) -> Result<(), ChatError> {
         match event {
             ChatEvent::Reasoning(text) => self.reasoning.push_str(&text),
             ChatEvent::Text(text) => self.text.push_str(&text),
@@ -130,12 +130,28 @@ impl Completion {
                 }
             }
             ChatEvent::Usage(usage) => self.usage = usage,
-            ChatEvent::Finish(reason) => self.finish = Some(reason),
+            ChatEvent::Finish(reason) => out.extend_from_slice(self.body(&reason).to_string().as_bytes()),
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, _error: &ChatError, _out: &mut Vec<u8>) {}
+}
+
+impl Completion {
+    /// A `chat.completion` that begins.
+    pub fn new(head: Head) -> Completion {
+        Completion {
+            head,
+            text: String::new(),
+            reasoning: String::new(),
+            calls: Vec::new(),
+            annotations: Vec::new(),
+            usage: Usage::default(),
         }
     }
 
-    /// The `chat.completion` object.
-    pub fn body(&self, head: &Head) -> Value {
+    fn body(&self, reason: &FinishReason) -> Value {
         let call = |call: &ToolCall| json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}});
         let silent = self.text.is_empty() && !self.calls.is_empty();
         let mut message =
@@ -151,11 +167,11 @@ impl Completion {
                 fields.insert("annotations".to_owned(), shown(&self.annotations));
             }
         }
-        let reason = self.finish.map(name);
+        let Head { id, created, model, .. } = &self.head;
         json!({
-            "id": head.id, "object": "chat.completion", "created": head.created, "model": head.model,
+            "id": format!("chatcmpl-{id}"), "object": "chat.completion", "created": created, "model": model,
             "system_fingerprint": null,
-            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": reason}],
+            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": name(reason)}],
             "usage": usage(&self.usage),
         })
     }
@@ -177,13 +193,13 @@ fn usage(usage: &Usage) -> Value {
     })
 }
 
-fn name(reason: FinishReason) -> &'static str {
+fn name(reason: &FinishReason) -> &'static str {
     quoted(reason).trim_matches('"')
 }
 
-fn quoted(reason: FinishReason) -> &'static str {
+fn quoted(reason: &FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop => "\"stop\"",
+        FinishReason::Stop | FinishReason::StopSequence(_) => "\"stop\"",
         FinishReason::Length => "\"length\"",
         FinishReason::ToolCalls => "\"tool_calls\"",
         FinishReason::ContentFilter => "\"content_filter\"",
@@ -195,7 +211,7 @@ mod tests {
     use super::*;
 
     fn head() -> Head {
-        Head { id: "chatcmpl-1".into(), created: 7, model: "m".into() }
+        Head { id: "1".into(), created: 7, model: "m".into(), request_id: "r".into() }
     }
 
     fn events() -> Vec<ChatEvent> {
@@ -214,7 +230,7 @@ mod tests {
     fn chunks(usage_asked: bool) -> Vec<Value> {
         let mut encoder = Encoder::new(&head(), usage_asked);
         let mut out = Vec::new();
-        events().into_iter().for_each(|event| encoder.push(event, &mut out));
+        events().into_iter().for_each(|event| encoder.push(event, &mut out).unwrap());
         let text = String::from_utf8(out).unwrap();
         let (chunks, done) = text.trim_end().rsplit_once("\n\n").unwrap();
         assert_eq!(done, "data: [DONE]");
@@ -255,18 +271,23 @@ mod tests {
 
     #[test]
     fn a_completion_has_the_same_parts() {
-        let mut completion = Completion::default();
-        events().into_iter().for_each(|event| completion.push(event));
-        let body = completion.body(&head());
-        let message = &body["choices"][0]["message"];
+        let body = |events: Vec<ChatEvent>| -> Value {
+            let (mut completion, mut out) = (Completion::new(head()), Vec::new());
+            events.into_iter().for_each(|event| completion.push(event, &mut out).unwrap());
+            serde_json::from_slice(&out).unwrap()
+        };
+        let whole = body(events());
+        let message = &whole["choices"][0]["message"];
         assert_eq!(message["content"], "Let \"me\"");
         assert_eq!(message["reasoning_content"], "think");
         assert_eq!(message["tool_calls"][0]["function"]["arguments"], "{\"a\":1}");
         assert_eq!(message["annotations"][0]["url_citation"]["url"], "https://x");
-        assert_eq!(body["choices"][0]["finish_reason"], "tool_calls");
-        assert_eq!(body["usage"]["completion_tokens_details"]["reasoning_tokens"], 1);
-        let mut silent = Completion::default();
-        silent.push(ChatEvent::ToolCall { index: 0, id: "call_1".into(), name: "f".into() });
-        assert!(silent.body(&head())["choices"][0]["message"]["content"].is_null());
+        assert_eq!(whole["choices"][0]["finish_reason"], "tool_calls");
+        assert_eq!(whole["usage"]["completion_tokens_details"]["reasoning_tokens"], 1);
+        let silent = body(vec![
+            ChatEvent::ToolCall { index: 0, id: "call_1".into(), name: "f".into() },
+            ChatEvent::Finish(FinishReason::ToolCalls),
+        ]);
+        assert!(silent["choices"][0]["message"]["content"].is_null());
     }
 }

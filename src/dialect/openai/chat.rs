@@ -2,17 +2,16 @@
 //! no meaning for a text model, such as `temperature`, is ignored (api-conformance C1–C12).
 use serde_json::Value;
 
-use crate::chat::{ChatError, ChatRequest, ErrorKind, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
-use crate::dialect::fields::Field;
+use crate::chat::{ChatError, ChatRequest, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
+use crate::dialect::fields::{Field, parse};
 
 /// Reads the body of a chat.
 ///
 /// # Errors
-/// `InvalidRequest` that names the field, for wrong types and for what a text model cannot do: images outside a tool's
-/// result, audio, several choices, log probabilities, tools that are no functions.
+/// `InvalidRequest` that names the field, for wrong types and for what a text model cannot do: audio, several choices, log
+/// probabilities, tools that are no functions.
 pub fn decode(body: &[u8]) -> Result<ChatRequest, ChatError> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| ChatError::new(ErrorKind::InvalidRequest, format!("The body is not JSON: {error}.")))?;
+    let body = parse(body)?;
     let body = Field::root(&body);
     let refuse = |is_so: bool, field: &str, can: &str| match is_so {
         true => Err(ChatError::field(field, format!("`{field}`: this model's upstream gives {can}."))),
@@ -23,9 +22,9 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, ChatError> {
     let modalities = body.at("modalities").texts()?;
     let is_audio = body.at("audio").is_there() || modalities.iter().any(|modality| modality != "text");
     refuse(is_audio, "modalities", "text alone")?;
-    let tools = tools(&body)?;
+    let mut tools = tools(&body)?;
     let tool_choice = match [body.at("tool_choice"), body.at("function_call")].into_iter().find(Field::is_there) {
-        Some(choice) => tool_choice(choice.value, &tools)?,
+        Some(choice) => tool_choice(choice.value, &mut tools)?,
         None => ToolChoice::Auto,
     };
     let stop = body.at("stop");
@@ -39,11 +38,14 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, ChatError> {
         format: format(&body.at("response_format"))?,
         reasoning: match body.at("thinking").at("type").text()? {
             Some(thinking) => Some(thinking != "disabled"),
-            None => effort.map(|effort| effort != "none"),
+            None => effort.as_deref().map(|effort| effort != "none"),
         },
+        effort,
         search: body.at("web_search_options").is_there().then_some(true),
         stop: stop.into_iter().filter(|text| !text.is_empty()).collect(),
         max_tokens: body.at("max_completion_tokens").number()?.or(body.at("max_tokens").number()?),
+        temperature: body.at("temperature").fraction()?,
+        top_p: body.at("top_p").fraction()?,
     })
 }
 
@@ -79,6 +81,7 @@ fn message(message: &Field) -> Result<Message, ChatError> {
         reasoning: message.at("reasoning_content").text()?.filter(|text| !text.is_empty()),
         tool_calls,
         tool_call_id: message.at("tool_call_id").text()?.or(name),
+        failed: false,
     })
 }
 
@@ -88,16 +91,23 @@ fn tool_call(function: &Field, id: Option<String>) -> Result<ToolCall, ChatError
     Ok(ToolCall { id: id.unwrap_or_else(|| name.clone()), name, arguments })
 }
 
-fn read_part(part: &Field, role: Role) -> Result<Part, ChatError> {
+/// A part of a message, as Chat Completions and Responses name them.
+pub(super) fn read_part(part: &Field, role: Role) -> Result<Part, ChatError> {
     let kind = part.at("type").needed_text()?;
-    let text = part.at("text").text()?.or(part.at("refusal").text()?);
-    match (kind.as_str(), text) {
-        ("text" | "refusal" | "input_text" | "output_text", Some(text)) => Ok(Part::Text(text)),
-        // Else an agent whose tool once gave a picture could never go on (C7).
-        (kind, _) if role == Role::Tool => Ok(Part::Text(format!("[{kind}: this model reads text alone]"))),
-        (kind, _) => {
-            Err(ChatError::field(&part.path, format!("`{}`: this model's upstream takes no `{kind}`.", part.path)))
+    let at = part.path.clone();
+    let image = part.at("image_url");
+    let file = if kind == "file" { part.at("file") } else { Field { value: part.value, path: at.clone() } };
+    match kind.as_str() {
+        "text" | "input_text" | "output_text" => Ok(Part::Text(part.at("text").needed_text()?)),
+        "refusal" => Ok(Part::Text(part.at("refusal").needed_text()?)),
+        "image_url" | "input_image" if image.value.is_string() => Ok(Part::Image { url: image.needed_text()?, at }),
+        "image_url" | "input_image" => Ok(Part::Image { url: image.at("url").needed_text()?, at }),
+        "file" | "input_file" if file.at("file_data").is_there() => {
+            Ok(Part::File { name: file.at("filename").text()?, data: file.at("file_data").needed_text()?, at })
         }
+        // Else an agent whose tool once gave such a thing could never go on (C7).
+        _ if role == Role::Tool => Ok(Part::Text(format!("[{kind}: cannot be shown to this model]"))),
+        _ => Err(ChatError::field(&part.path, format!("`{}`: this model's upstream takes no `{kind}`.", part.path))),
     }
 }
 
@@ -142,16 +152,23 @@ fn format(format: &Field) -> Result<Format, ChatError> {
     }
 }
 
-/// `tool_choice` in all its forms (C10), and the older `function_call`.
-fn tool_choice(choice: &Value, tools: &[Tool]) -> Result<ToolChoice, ChatError> {
-    let text = |pointer: &str| choice.pointer(pointer).and_then(Value::as_str);
-    let word = choice.as_str().or_else(|| text("/allowed_tools/mode"));
-    let name = text("/function/name").or_else(|| text("/custom/name")).or_else(|| text("/name"));
-    match (word, name) {
+/// `tool_choice` in all its forms (C10), and the older `function_call`. Where the caller allows some tools alone, only
+/// those are left.
+pub(super) fn tool_choice(choice: &Value, tools: &mut Vec<Tool>) -> Result<ToolChoice, ChatError> {
+    let text = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let name_of = |value: &Value| ["/function/name", "/custom/name", "/name"].iter().find_map(|at| text(value, at));
+    // Responses has the fields of `allowed_tools` at the top.
+    let allowed = choice.get("allowed_tools").unwrap_or(choice);
+    if let Some(names) = allowed.get("tools").and_then(Value::as_array) {
+        let names: Vec<String> = names.iter().filter_map(name_of).collect();
+        tools.retain(|tool| names.contains(&tool.name));
+    }
+    let word = choice.as_str().map(str::to_owned).or_else(|| text(allowed, "/mode"));
+    match (word.as_deref(), name_of(choice)) {
         (Some("auto"), _) => Ok(ToolChoice::Auto),
         (Some("none"), _) => Ok(ToolChoice::None),
         (Some("required" | "any"), _) => Ok(ToolChoice::Required),
-        (None, Some(name)) if tools.iter().any(|tool| tool.name == name) => Ok(ToolChoice::Named(name.to_owned())),
+        (None, Some(name)) if tools.iter().any(|tool| tool.name == name) => Ok(ToolChoice::Named(name)),
         (None, Some(name)) => {
             Err(ChatError::field("tool_choice", format!("`tool_choice` names `{name}`, which is not in `tools`.")))
         }

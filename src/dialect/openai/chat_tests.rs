@@ -27,6 +27,7 @@ fn reads_a_conversation_with_tools() {
         "thinking": {"type": "disabled"}, "web_search_options": {},
     }))
     .unwrap();
+    let request = request.without_media().unwrap();
     let [system, user, assistant, tool] = request.messages.as_slice() else { panic!() };
     assert_eq!((system.role, system.text()), (Role::System, "Be brief.".into()));
     assert_eq!(user.text(), "a\nb");
@@ -34,7 +35,7 @@ fn reads_a_conversation_with_tools() {
     assert_eq!(assistant.tool_calls, [ToolCall { id: "call_1".into(), name: "f".into(), arguments: "{bad".into() }]);
     assert_eq!(
         (tool.tool_call_id.as_deref(), tool.text()),
-        (Some("call_1"), "[image_url: this model reads text alone]".into())
+        (Some("call_1"), "[image: this model reads text alone]".into())
     );
     assert_eq!(request.tools, [Tool { name: "f".into(), description: None, parameters: json!({}) }]);
     assert_eq!(request.tool_choice, ToolChoice::Named("f".into()));
@@ -68,7 +69,10 @@ fn names_what_is_wrong() {
     };
     let image = json!([{"role": "user", "content": [
         {"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://x"}}]}]);
-    assert_eq!(param(with("messages", image)), "messages[0].content[1]");
+    let image = read(with("messages", image)).unwrap().without_media();
+    assert_eq!(image.unwrap_err().param.as_deref(), Some("messages[0].content[1]"));
+    let audio = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]);
+    assert_eq!(param(with("messages", audio)), "messages[0].content[0]");
     assert_eq!(param(with("messages", json!([{"role": "robot", "content": "x"}]))), "messages[0].role");
     assert_eq!(param(with("messages", json!([{"role": "user", "content": 5}]))), "messages[0].content");
     assert_eq!(param(with("tools", json!([{"type": "custom", "custom": {"name": "x"}}]))), "tools[0]");
@@ -85,4 +89,16 @@ fn names_what_is_wrong() {
     {
         assert!(read(with(field, value)).is_ok(), "{field}");
     }
+}
+
+#[test]
+fn allowed_tools_are_the_only_ones() {
+    let function = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let request = read(json!({
+        "messages": [{"role": "user", "content": "x"}], "tools": [function("f"), function("g")],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [function("g")]}},
+    }))
+    .unwrap();
+    assert_eq!(request.tool_choice, ToolChoice::Required);
+    assert_eq!(request.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["g"]);
 }

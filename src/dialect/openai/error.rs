@@ -27,6 +27,7 @@ fn names(error: &ChatError) -> (&str, Option<&str>) {
         ErrorKind::UnknownUrl => ("invalid_request_error", Some("unknown_url")),
         ErrorKind::NotFound => ("invalid_request_error", Some("not_found")),
         ErrorKind::MethodNotAllowed => ("invalid_request_error", Some("method_not_allowed")),
+        ErrorKind::UpgradeRequired => ("invalid_request_error", Some("upgrade_required")),
         ErrorKind::Conflict => ("invalid_request_error", Some("conflict")),
         ErrorKind::QueueFull => ("rate_limit_error", Some("queue_full")),
         ErrorKind::DailyLimit => ("rate_limit_error", Some("daily_limit")),

@@ -4,3 +4,4 @@ pub mod chat;
 pub mod error;
 pub mod models;
 pub mod request;
+pub mod responses;

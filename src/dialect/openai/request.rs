@@ -4,17 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatError, Endpoint, Envelope, ErrorKind};
+use crate::chat::{Body, ChatError, Endpoint, Envelope, ErrorKind, Raw};
+use crate::dialect::Form;
 use crate::stream::splice::span_of;
 
 /// OpenAI's default where a moderation names no model.
 const MODERATION_MODEL: &str = "omni-moderation-latest";
-/// Answer tokens to reserve where the caller sets no bound.
-const ANSWER_TOKENS: u64 = 1_000;
-/// Answer tokens to reserve at most: agents send bounds of 128,000 and use a fraction.
-const ANSWER_TOKENS_MAX: u64 = 4_000;
-/// Bytes of JSON per token, between English (4 to 5) and Chinese (about 4 in UTF-8).
-const BYTES_PER_TOKEN: u64 = 4;
 
 #[derive(Deserialize)]
 struct Fields<'a> {
@@ -52,7 +47,7 @@ struct Message<'a> {
 ///
 /// # Errors
 /// `InvalidRequest` that names the field, for bad JSON, a missing or empty `model`, `messages` or `input`, and wrong types.
-pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<Envelope, ChatError> {
+pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<(Envelope, Form), ChatError> {
     let text = std::str::from_utf8(&body).map_err(|_| bad_json("it is not UTF-8"))?;
     let fields: Fields = match serde_json::from_str(text) {
         Ok(fields) => fields,
@@ -77,27 +72,28 @@ pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<Envelope, ChatError> 
     };
     let max_tokens = typed::<u64>("max_tokens", "a non-negative integer", fields.max_tokens)?;
     let max_completion = typed("max_completion_tokens", "a non-negative integer", fields.max_completion_tokens)?;
-    let prompt_tokens = u64::try_from(text.len()).unwrap_or(u64::MAX) / BYTES_PER_TOKEN;
-    let answer_tokens = match endpoint {
-        Endpoint::Chat | Endpoint::Completions => {
-            max_completion.or(max_tokens).unwrap_or(ANSWER_TOKENS).min(ANSWER_TOKENS_MAX)
-        }
-        Endpoint::Embeddings | Endpoint::Moderations => 0,
+    let most = match endpoint {
+        Endpoint::Chat | Endpoint::Completions => max_completion.or(max_tokens),
+        Endpoint::Embeddings | Endpoint::Moderations => Some(0),
     };
+    let tokens = Envelope::estimate(text.len(), most);
     let span = |raw: Option<&RawValue>| raw.and_then(|raw| span_of(text.as_bytes(), raw.get()));
-    Ok(Envelope {
+    let envelope = Envelope {
         endpoint,
         model,
-        model_span: span(fields.model),
         stream,
-        usage_asked,
-        stream_options_span: span(fields.stream_options),
-        include_usage_span: span(include_usage),
-        choices: typed("n", "a positive integer", fields.n)?.unwrap_or(1),
         conversation,
-        tokens: prompt_tokens.saturating_add(answer_tokens),
-        body,
-    })
+        tokens,
+        body: Body::Openai(Raw {
+            model_span: span(fields.model),
+            usage_asked,
+            stream_options_span: span(fields.stream_options),
+            include_usage_span: span(include_usage),
+            choices: typed("n", "a positive integer", fields.n)?.unwrap_or(1),
+            bytes: body,
+        }),
+    };
+    Ok((envelope, Form::Openai { usage_asked }))
 }
 
 /// A null that stands in the body has a span, which an absent field has not.
@@ -166,7 +162,14 @@ mod tests {
     use super::*;
 
     fn chat(body: &str) -> Result<Envelope, ChatError> {
-        decode(Endpoint::Chat, body.as_bytes().to_vec())
+        decode(Endpoint::Chat, body.as_bytes().to_vec()).map(|(envelope, _)| envelope)
+    }
+
+    fn raw(envelope: Envelope) -> Raw {
+        match envelope.body {
+            Body::Openai(raw) => raw,
+            Body::Chat { .. } => panic!("not in OpenAI's format"),
+        }
     }
 
     #[test]
@@ -175,10 +178,12 @@ mod tests {
             "stream_options":{"include_usage":true,"x":1},"unknown":[1e400]}"#;
         let envelope = chat(body).unwrap();
         assert_eq!(envelope.model, "m/1");
-        assert_eq!(&body[envelope.model_span.unwrap()], "\"m/1\"");
-        assert_eq!(&body[envelope.include_usage_span.unwrap()], "true");
-        assert!(envelope.stream && envelope.usage_asked);
-        assert_eq!(envelope.body, body.as_bytes());
+        assert!(envelope.stream);
+        let raw = raw(envelope);
+        assert_eq!(&body[raw.model_span.unwrap()], "\"m/1\"");
+        assert_eq!(&body[raw.include_usage_span.unwrap()], "true");
+        assert!(raw.usage_asked);
+        assert_eq!(raw.bytes, body.as_bytes());
     }
 
     #[test]
@@ -186,8 +191,10 @@ mod tests {
         let envelope =
             chat(r#"{"model":"m","messages":[{"role":"user"}],"stream":null,"stream_options":null,"max_tokens":null}"#)
                 .unwrap();
-        assert!(!envelope.stream && !envelope.usage_asked);
-        assert_eq!(envelope.include_usage_span, None);
+        assert!(!envelope.stream);
+        let raw = raw(envelope);
+        assert!(!raw.usage_asked);
+        assert_eq!(raw.include_usage_span, None);
     }
 
     #[test]
@@ -227,9 +234,9 @@ mod tests {
         assert!(decode(Endpoint::Embeddings, br#"{"model":"e","input":"x"}"#.to_vec()).is_ok());
         let error = decode(Endpoint::Embeddings, br#"{"model":"e"}"#.to_vec()).unwrap_err();
         assert_eq!(error.param.as_deref(), Some("input"));
-        let moderation = decode(Endpoint::Moderations, br#"{"input":"x"}"#.to_vec()).unwrap();
+        let (moderation, _) = decode(Endpoint::Moderations, br#"{"input":"x"}"#.to_vec()).unwrap();
         assert_eq!(moderation.model, MODERATION_MODEL);
-        assert_eq!(moderation.model_span, None);
+        assert_eq!(raw(moderation).model_span, None);
     }
 
     #[test]

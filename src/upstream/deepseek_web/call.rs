@@ -16,6 +16,7 @@ use super::wire::{COMPLETION_PATH, Trouble};
 use crate::chat::ChatRequest;
 use crate::stream::pipe::Source;
 use crate::tokens;
+use crate::upstream::bound::Bounded;
 use crate::upstream::failure::Failure;
 use crate::upstream::fetch::Reply;
 use crate::upstream::service::Opened;
@@ -97,8 +98,10 @@ impl<'a> Call<'a> {
             headers_seen.set(true);
             trouble = match stream_of(&reply).await {
                 Ok(source) => {
-                    let reading = Reading::new(settings, tokens::count(&prompt), self.writing.clone());
+                    let prompt_tokens = tokens::count(&prompt);
+                    let reading = Reading::new(settings, prompt_tokens, self.writing.clone());
                     let decode = TextOnly::new(Box::new(reading), self.request, self.whole);
+                    let decode = Bounded::new(Box::new(decode), self.request, self.request.max_tokens, prompt_tokens);
                     return Ok(Opened::Events(source, Box::new(decode)));
                 }
                 Err(trouble) => trouble,

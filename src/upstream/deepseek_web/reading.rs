@@ -8,8 +8,8 @@ use super::wire::Trouble;
 use crate::chat::{ChatEvent, ErrorKind, Usage};
 use crate::tokens::Counter;
 use crate::upstream::decode::Decode;
+use crate::upstream::decode::Phase;
 use crate::upstream::failure::{Failure, broken};
-use crate::upstream::passage::Phase;
 
 /// Reads one answer.
 pub struct Reading {

@@ -16,11 +16,20 @@ use super::answer::WireUsage;
 use super::failure::{self, Context};
 use crate::chat::Usage;
 use crate::stream::splice::{Edit, span_of, splice};
-use crate::upstream::passage::{Fed, Passage, Phase};
+use crate::upstream::decode::Phase;
 use shape::Shape;
 
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
-const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// What to write for one read: `lead`, then `read[rest]`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Bytes to write first.
+    pub lead: Vec<u8>,
+    /// The part of the read that follows unchanged.
+    pub rest: Range<usize>,
+}
 
 /// Why a stream did not end as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +140,18 @@ impl Meter {
     /// Where the stream stands.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The same, with what a failure means.
+    pub fn phase(&self) -> Phase {
+        match &self.state {
+            State::Running => Phase::Running,
+            State::Complete => Phase::Complete,
+            State::Broken(fault) => {
+                let context = Context { secret: &self.secret, retry_after_ms: self.retry_after_ms };
+                Phase::Broken(failure::of_fault(fault, context))
+            }
+        }
     }
 
     /// A chunk of the answer has passed.
@@ -307,39 +328,6 @@ impl Meter {
     fn broken(&mut self, fault: Fault) -> Fate {
         self.state = State::Broken(fault);
         Fate::Drop
-    }
-}
-
-impl Passage for Meter {
-    fn feed(&mut self, read: &[u8]) -> Fed {
-        Meter::feed(self, read)
-    }
-
-    fn end(&mut self) -> Vec<u8> {
-        self.finish()
-    }
-
-    fn phase(&self) -> Phase {
-        let context = Context { secret: &self.secret, retry_after_ms: self.retry_after_ms };
-        match &self.state {
-            State::Running => Phase::Running,
-            State::Complete => Phase::Complete,
-            State::Broken(fault) => Phase::Broken(failure::of_fault(fault, context)),
-        }
-    }
-
-    fn resume(&mut self) {}
-
-    fn started(&self) -> bool {
-        self.started
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        self.usage
-    }
-
-    fn between_events(&self) -> bool {
-        self.between_events
     }
 }
 

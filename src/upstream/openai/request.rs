@@ -1,5 +1,5 @@
 //! A call as an OpenAI-format service wants it: where it goes, and the caller's body with the upstream's model name.
-use crate::chat::{Endpoint, Envelope};
+use crate::chat::{Endpoint, Raw};
 use crate::stream::splice::{Edit, splice};
 
 /// The URL of `endpoint` below `base_url`, which may or may not end in a version such as `/v1` or `/api/v3`.
@@ -19,32 +19,33 @@ fn is_version(segment: &str) -> bool {
     letters.next() == Some('v') && letters.next().is_some_and(|letter| letter.is_ascii_digit())
 }
 
-/// The caller's body for `model`. A stream asks for usage, so that it can be counted; every other byte is the caller's.
-pub fn body(envelope: &Envelope, model: &str) -> Vec<u8> {
+/// The caller's body, which asks for the model `asked`, for `model`. A `stream` asks for usage, so that it can be counted;
+/// every other byte is the caller's.
+pub fn body(raw: &Raw, asked: &str, model: &str, stream: bool) -> Vec<u8> {
     let mut edits = Vec::new();
-    match &envelope.model_span {
-        Some(span) if model != envelope.model => edits.push(Edit::new(span.clone(), json_text(model))),
+    match &raw.model_span {
+        Some(span) if model != asked => edits.push(Edit::new(span.clone(), json_text(model))),
         Some(_) => {}
-        None => edits.extend(insert(&envelope.body, &format!("\"model\":{}", json_text(model)))),
+        None => edits.extend(insert(&raw.bytes, &format!("\"model\":{}", json_text(model)))),
     }
-    if envelope.stream && !envelope.usage_asked {
-        edits.extend(ask_for_usage(envelope));
+    if stream && !raw.usage_asked {
+        edits.extend(ask_for_usage(raw));
     }
     edits.sort_by_key(|edit| edit.span.start);
-    let mut out = Vec::with_capacity(envelope.body.len() + 64);
-    splice(&envelope.body, &edits, &mut out);
+    let mut out = Vec::with_capacity(raw.bytes.len() + 64);
+    splice(&raw.bytes, &edits, &mut out);
     out
 }
 
-fn ask_for_usage(envelope: &Envelope) -> Option<Edit> {
+fn ask_for_usage(raw: &Raw) -> Option<Edit> {
     const OPTIONS: &str = "{\"include_usage\":true}";
-    if let Some(span) = &envelope.include_usage_span {
+    if let Some(span) = &raw.include_usage_span {
         return Some(Edit::new(span.clone(), "true"));
     }
-    let Some(span) = &envelope.stream_options_span else {
-        return insert(&envelope.body, &format!("\"stream_options\":{OPTIONS}"));
+    let Some(span) = &raw.stream_options_span else {
+        return insert(&raw.bytes, &format!("\"stream_options\":{OPTIONS}"));
     };
-    let options = envelope.body.get(span.clone())?;
+    let options = raw.bytes.get(span.clone())?;
     if options == b"null" {
         return Some(Edit::new(span.clone(), OPTIONS));
     }
@@ -67,6 +68,7 @@ fn json_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Body;
     use crate::dialect::openai::request::decode;
 
     #[test]
@@ -92,7 +94,9 @@ mod tests {
 
     fn sent(fields: &str, model: &str) -> String {
         let caller = format!(r#"{{"model": "m", "messages":[{{"role":"user","content":"\"model\""}}]{fields}}}"#);
-        String::from_utf8(body(&decode(Endpoint::Chat, caller.into_bytes()).unwrap(), model)).unwrap()
+        let (envelope, _) = decode(Endpoint::Chat, caller.into_bytes()).unwrap();
+        let Body::Openai(raw) = envelope.body else { panic!("not in OpenAI's format") };
+        String::from_utf8(body(&raw, &envelope.model, model, envelope.stream)).unwrap()
     }
 
     #[test]
@@ -123,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_moderation_without_a_model_gets_one() {
-        let envelope = decode(Endpoint::Moderations, br#"{"input":"x"}"#.to_vec()).unwrap();
-        assert_eq!(body(&envelope, "mod-1"), br#"{"model":"mod-1","input":"x"}"#);
+        let (envelope, _) = decode(Endpoint::Moderations, br#"{"input":"x"}"#.to_vec()).unwrap();
+        let Body::Openai(raw) = &envelope.body else { panic!("not in OpenAI's format") };
+        assert_eq!(body(raw, &envelope.model, "mod-1", false), br#"{"model":"mod-1","input":"x"}"#);
     }
 }

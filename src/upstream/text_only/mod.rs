@@ -1,6 +1,5 @@
-//! What a service that gives text alone lacks: tools, stop sequences, a bound on the length, bare JSON. Its prompt asks
-//! for them, and its answer is read for them.
-mod bound;
+//! What a service that gives text alone lacks: tools and bare JSON. Its prompt asks for them, and its answer is read for
+//! them.
 mod json;
 
 use crate::chat::{
@@ -8,9 +7,8 @@ use crate::chat::{
 };
 use crate::tools::{self, Parser};
 use crate::upstream::decode::Decode;
+use crate::upstream::decode::Phase;
 use crate::upstream::failure::Failure;
-use crate::upstream::passage::Phase;
-use bound::Bound;
 use json::Json;
 
 /// Who says what, as text alone: tools, their calls and results, and the wanted format included.
@@ -45,9 +43,8 @@ pub struct TextOnly {
     tools: Option<Parser>,
     must_call: bool,
     json: Option<(Json, Format)>,
-    bound: Bound,
-    /// Set where the answer ends otherwise than its service says.
-    ended: Option<Phase>,
+    /// Set where the answer is not what was asked for.
+    failed: Option<Failure>,
     /// A caller who gets the answer as a whole is spared one that is not what was asked for.
     whole: bool,
 }
@@ -61,8 +58,7 @@ impl TextOnly {
             tools: uses_tools.then(|| Parser::new(&request.tools, &request.tool_choice, request.parallel_tool_calls)),
             must_call: matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
             json: (request.format != Format::Text).then(|| (Json::default(), request.format.clone())),
-            bound: Bound::new(request.stop.clone(), request.max_tokens),
-            ended: None,
+            failed: None,
             whole,
         }
     }
@@ -76,7 +72,7 @@ impl TextOnly {
                 (None, event) => vec![event],
             };
             for event in parsed {
-                if self.ended.is_some() {
+                if self.failed.is_some() {
                     return out;
                 }
                 self.pass(event, &mut out);
@@ -94,38 +90,27 @@ impl TextOnly {
                     Some((json, _)) => json.push(&text),
                     None => text,
                 };
-                let (text, end) = self.bound.push(&text);
                 if !text.is_empty() {
                     out.push(ChatEvent::Text(text));
                 }
-                if let Some(reason) = end {
-                    self.ended = Some(Phase::Complete);
-                    out.push(ChatEvent::Finish(reason));
-                }
             }
-            ChatEvent::Finish(reason) => match self.unmet(reason) {
-                Some(failure) => self.ended = Some(Phase::Broken(failure)),
-                None => {
-                    let held = self.bound.flush();
-                    if !held.is_empty() {
-                        out.push(ChatEvent::Text(held));
-                    }
-                    out.push(ChatEvent::Finish(reason));
-                }
+            ChatEvent::Finish(reason) => match self.unmet(&reason) {
+                Some(failure) => self.failed = Some(failure),
+                None => out.push(ChatEvent::Finish(reason)),
             },
             event => out.push(event),
         }
     }
 
     /// What of the request the answer does not do.
-    fn unmet(&self, reason: FinishReason) -> Option<Failure> {
+    fn unmet(&self, reason: &FinishReason) -> Option<Failure> {
         if !matches!(reason, FinishReason::Stop | FinishReason::ToolCalls) {
             return None;
         }
         if self.must_call && self.tools.as_ref().is_some_and(Parser::unmet) {
             return Some(unmet("The model did not call the tool that `tool_choice` asks for."));
         }
-        let (json, format) = self.json.as_ref().filter(|_| reason == FinishReason::Stop && self.whole)?;
+        let (json, format) = self.json.as_ref().filter(|_| *reason == FinishReason::Stop && self.whole)?;
         let Some(value) = json.value() else {
             return Some(unmet("The model did not give the JSON that `response_format` asks for."));
         };
@@ -154,7 +139,10 @@ impl Decode for TextOnly {
     }
 
     fn phase(&self) -> Phase {
-        self.ended.clone().unwrap_or_else(|| self.inner.phase())
+        match &self.failed {
+            Some(failure) => Phase::Broken(failure.clone()),
+            None => self.inner.phase(),
+        }
     }
 
     fn resume(&mut self) {

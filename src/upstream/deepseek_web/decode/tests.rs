@@ -45,7 +45,7 @@ impl Got {
     fn finish(&self) -> Option<FinishReason> {
         let ends: Vec<_> = self.events.iter().filter(|event| matches!(event, ChatEvent::Finish(_))).collect();
         match (self.events.last(), ends.len()) {
-            (Some(ChatEvent::Finish(reason)), 1) => Some(*reason),
+            (Some(ChatEvent::Finish(reason)), 1) => Some(reason.clone()),
             (_, 0) => None,
             _ => panic!("one finish, at the end: {:?}", self.events),
         }

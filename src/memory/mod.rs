@@ -1,0 +1,80 @@
+//! What is remembered between the calls of one client key, sealed, for a while: stored responses, and the thoughts behind
+//! tool calls.
+mod memory_object;
+mod store;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use worker::Env;
+
+use crate::chat::ChatError;
+use crate::rpc;
+
+const BINDING: &str = "MEMORY";
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// One thing to remember.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// By what it is found.
+    pub id: String,
+    /// What came before it, in a chain.
+    pub previous: Option<String>,
+    /// What is remembered.
+    pub text: String,
+    /// How long, in seconds.
+    pub ttl_s: u64,
+}
+
+/// Things to remember together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keep {
+    /// What.
+    pub entries: Vec<Entry>,
+    /// The most bytes that are kept in all.
+    pub max_bytes: u64,
+}
+
+/// Asks for what is remembered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Recall {
+    /// By these ids.
+    pub ids: Vec<String>,
+    /// The chain that ends with this id.
+    pub chain: Option<String>,
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Recalled {
+    /// The texts that were found, by their ids.
+    pub found: BTreeMap<String, String>,
+    /// The texts of the chain, oldest first; `None` where one is missing.
+    pub chain: Option<Vec<String>>,
+}
+
+/// Remembers for `owner`. A failure is logged, and the call it belongs to is not hurt.
+pub async fn keep(env: &Env, owner: &str, keep: &Keep) {
+    if !keep.entries.is_empty() {
+        // The call logs its own failure.
+        drop(rpc::call::<_, bool>(env, BINDING, owner, "keep", keep, DEADLINE).await);
+    }
+}
+
+/// What `owner` has of it.
+///
+/// # Errors
+/// `Internal` when the memory does not answer.
+pub async fn recall(env: &Env, owner: &str, recall: &Recall) -> Result<Recalled, ChatError> {
+    rpc::call(env, BINDING, owner, "recall", recall, DEADLINE).await
+}
+
+/// Forgets one thing. Whether it was there.
+///
+/// # Errors
+/// `Internal` when the memory does not answer.
+pub async fn forget(env: &Env, owner: &str, id: &str) -> Result<bool, ChatError> {
+    rpc::call(env, BINDING, owner, "forget", &id, DEADLINE).await
+}

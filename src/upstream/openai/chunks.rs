@@ -1,0 +1,314 @@
+//! Reads an OpenAI stream for a caller who speaks another API: chunks in, [`ChatEvent`]s out.
+use std::borrow::Cow;
+
+use memchr::memchr;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::WireUsage;
+use super::failure::{self, Context};
+use super::meter::{Fault, LINE_MAX_BYTES};
+use crate::chat::{ChatEvent, FinishReason, Usage};
+use crate::tokens::Counter;
+use crate::tools::call_id;
+use crate::upstream::decode::Decode;
+use crate::upstream::decode::Phase;
+
+/// Reads one stream.
+pub struct Chunks {
+    carry: Vec<u8>,
+    /// The `index` of the call whose arguments come, as the service counts, and as the caller does.
+    call: Option<(u64, u32)>,
+    calls: u32,
+    finish: Option<FinishReason>,
+    done: bool,
+    fault: Option<Fault>,
+    /// Counts where the service does not.
+    counted: Option<(u64, Counter)>,
+    /// The account's credential, which no message may hold.
+    secret: String,
+    retry_after_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<WireUsage>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
+    #[serde(borrow)]
+    refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    reasoning_content: Option<Text<'a>>,
+    /// As other services name it.
+    #[serde(borrow)]
+    reasoning: Option<Text<'a>>,
+    #[serde(borrow)]
+    tool_calls: Option<Vec<Call<'a>>>,
+}
+
+/// `Option<Cow>` would copy every text.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Deserialize)]
+struct Call<'a> {
+    index: Option<u64>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    arguments: Option<Text<'a>>,
+}
+
+impl Chunks {
+    /// Reads a stream that came with `context`. For a service that gives no figures, `prompt_tokens` is our own count.
+    pub fn new(context: Context, prompt_tokens: u64) -> Chunks {
+        Chunks {
+            carry: Vec::new(),
+            call: None,
+            calls: 0,
+            finish: None,
+            done: false,
+            fault: None,
+            counted: Some((prompt_tokens, Counter::default())),
+            secret: context.secret.to_owned(),
+            retry_after_ms: context.retry_after_ms,
+        }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut Vec<ChatEvent>) {
+        let Some(data) = line.trim_ascii().strip_prefix(b"data:").map(<[u8]>::trim_ascii) else { return };
+        if data == b"[DONE]" {
+            return self.complete(out);
+        }
+        if data.is_empty() {
+            return;
+        }
+        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return self.fault = Some(Fault::Garbage) };
+        if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
+            return self.fault = Some(Fault::Error(error.get().to_owned()));
+        }
+        // Translated calls ask for one choice.
+        if let Some(choice) = chunk.choices.and_then(|choices| choices.into_iter().next()) {
+            if let Some(delta) = choice.delta {
+                self.delta(delta, out);
+            }
+            if let Some(reason) = choice.finish_reason {
+                self.end_with(&reason);
+            }
+        }
+        if let Some(usage) = &chunk.usage {
+            self.counted = None;
+            out.push(ChatEvent::Usage(usage.into()));
+        }
+    }
+
+    fn count(&mut self, text: &str) {
+        if let Some((_, counter)) = &mut self.counted {
+            counter.push(text);
+        }
+    }
+
+    fn delta(&mut self, delta: Delta, out: &mut Vec<ChatEvent>) {
+        let given = |text: Option<Text>| text.filter(|text| !text.0.is_empty()).map(|text| text.0.into_owned());
+        if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)) {
+            self.count(&text);
+            out.push(ChatEvent::Reasoning(text));
+        }
+        for text in [delta.content, delta.refusal].into_iter().filter_map(given) {
+            self.count(&text);
+            out.push(ChatEvent::Text(text));
+        }
+        for call in delta.tool_calls.into_iter().flatten() {
+            let function = call.function.unwrap_or(Function { name: None, arguments: None });
+            let index = call.index.unwrap_or_else(|| self.call.map_or(0, |(index, _)| index));
+            let name = given(function.name);
+            // A service that repeats a call's name with every piece means the same call.
+            if self.call.is_none_or(|(current, _)| current != index)
+                && let Some(name) = name
+            {
+                let id = given(call.id).unwrap_or_else(call_id);
+                out.push(ChatEvent::ToolCall { index: self.calls, id, name });
+                self.call = Some((index, self.calls));
+                self.calls = self.calls.saturating_add(1);
+            }
+            if let Some(text) = given(function.arguments) {
+                self.count(&text);
+                out.push(ChatEvent::Arguments(text));
+            }
+        }
+    }
+
+    fn end_with(&mut self, reason: &str) {
+        self.finish = Some(match reason {
+            "length" => FinishReason::Length,
+            "content_filter" => FinishReason::ContentFilter,
+            "insufficient_system_resource" => return self.fault = Some(Fault::OutOfResources),
+            // Some services say `stop` after calls.
+            _ if self.calls > 0 => FinishReason::ToolCalls,
+            _ => FinishReason::Stop,
+        });
+    }
+
+    fn complete(&mut self, out: &mut Vec<ChatEvent>) {
+        if self.done {
+            return;
+        }
+        match self.finish.take() {
+            Some(reason) => {
+                if let Some((prompt, counter)) = &self.counted {
+                    let usage = Usage { prompt: *prompt, completion: counter.count(), ..Usage::default() };
+                    out.push(ChatEvent::Usage(usage));
+                }
+                out.push(ChatEvent::Finish(reason));
+                self.done = true;
+            }
+            None => self.fault = Some(Fault::Cut),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.done || self.fault.is_some()
+    }
+}
+
+impl Decode for Chunks {
+    fn feed(&mut self, read: &[u8]) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        let mut rest = read;
+        while !self.is_over() {
+            let Some(length) = memchr(b'\n', rest) else {
+                if self.carry.len().saturating_add(rest.len()) > LINE_MAX_BYTES {
+                    self.fault = Some(Fault::Garbage);
+                } else {
+                    self.carry.extend_from_slice(rest);
+                }
+                break;
+            };
+            let (line, after) = rest.split_at(length);
+            rest = after.get(1..).unwrap_or_default();
+            if self.carry.is_empty() {
+                self.line(line, &mut out);
+            } else {
+                let mut whole = std::mem::take(&mut self.carry);
+                whole.extend_from_slice(line);
+                self.line(&whole, &mut out);
+            }
+        }
+        out
+    }
+
+    /// A stream whose choice has finished is whole without `[DONE]`.
+    fn end(&mut self) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        if !self.is_over() {
+            let rest = std::mem::take(&mut self.carry);
+            self.line(&rest, &mut out);
+        }
+        if !self.is_over() {
+            self.complete(&mut out);
+        }
+        out
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.fault {
+            Some(fault) => {
+                let context = Context { secret: &self.secret, retry_after_ms: self.retry_after_ms };
+                Phase::Broken(failure::of_fault(fault, context))
+            }
+            None if self.done => Phase::Complete,
+            None => Phase::Running,
+        }
+    }
+
+    fn resume(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pieces: &[&[u8]]) -> (Vec<ChatEvent>, Phase) {
+        let mut chunks = Chunks::new(Context { secret: "", retry_after_ms: None }, 9);
+        let mut events: Vec<ChatEvent> = pieces.iter().flat_map(|piece| chunks.feed(piece)).collect();
+        events.extend(chunks.end());
+        (events, chunks.phase())
+    }
+
+    const STREAM: &str = concat!(
+        ": keep-alive\r\n\r\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\r\n\r\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm \\u4f60\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\\"b 你\"}}],\"usage\":null}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n",
+        "data: [DONE]\n\n",
+    );
+
+    fn events() -> Vec<ChatEvent> {
+        vec![
+            ChatEvent::Reasoning("hm 你".into()),
+            ChatEvent::Text("a\"b 你".into()),
+            ChatEvent::ToolCall { index: 0, id: "c1".into(), name: "f".into() },
+            ChatEvent::Arguments("{}".into()),
+            ChatEvent::ToolCall { index: 1, id: "c2".into(), name: "g".into() },
+            ChatEvent::Arguments("{\"a\":1}".into()),
+            ChatEvent::Usage(Usage { prompt: 3, completion: 4, ..Usage::default() }),
+            ChatEvent::Finish(FinishReason::ToolCalls),
+        ]
+    }
+
+    #[test]
+    fn reads_a_stream_however_it_is_split() {
+        for at in 0..STREAM.len() {
+            let (left, right) = STREAM.as_bytes().split_at(at);
+            assert_eq!(read(&[left, right]), (events(), Phase::Complete), "at {at}");
+        }
+        let without_mark = STREAM.replace("data: [DONE]\n\n", "");
+        assert_eq!(read(&[without_mark.trim_end().as_bytes()]), (events(), Phase::Complete));
+    }
+
+    #[test]
+    fn what_breaks_off_is_not_whole() {
+        for bad in [
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choi",
+            "data: {\"error\":{\"message\":\"no\"}}\n\n",
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}\n\ndata: [DONE]\n\n",
+            "<html>",
+            "",
+        ] {
+            let (events, phase) = read(&[bad.as_bytes()]);
+            assert!(matches!(phase, Phase::Broken(_)), "{bad}: {phase:?}");
+            assert!(!events.iter().any(|event| matches!(event, ChatEvent::Finish(_))));
+        }
+    }
+}
