@@ -7,12 +7,28 @@ use crate::chat::Endpoint;
 
 /// The longest chain of aliases that is followed; validation refuses loops.
 const ALIASES_MAX: usize = 8;
+/// What Claude's names stand for where neither an upstream nor an alias says: the first that fits (api-conformance A51,
+/// protocols: seed-behaviours 2.4).
+const CLAUDE: [(&str, &str); 4] = [
+    ("claude-*opus*", "deepseek-reasoner"),
+    ("claude-*slow*", "deepseek-reasoner"),
+    ("claude-*reasoner*", "deepseek-reasoner"),
+    ("claude-*", "deepseek-chat"),
+];
+/// The Claude names that are listed: clients offer no others to choose from.
+const CLAUDE_LISTED: [&str; 5] = [
+    "claude-sonnet-4-20250514",
+    "claude-sonnet-4-20250514-fast",
+    "claude-sonnet-4-20250514-slow",
+    "claude-opus-4-20250514",
+    "claude-haiku-4-5",
+];
 
 /// The upstreams that serve `model`, as `(upstream id, the upstream's name for the model)`.
 ///
 /// An upstream that names the model, or maps it, comes before one that takes any name with its `default_model`.
 pub fn candidates(hot: &Hot, model: &str, endpoint: Endpoint) -> Vec<(String, String)> {
-    let model = resolve(hot, model);
+    let model = stands_for(hot, model, endpoint);
     let serving = || hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind.serves(endpoint));
     let named: Vec<_> = serving().filter_map(|upstream| Some((upstream.id.clone(), named(upstream, model)?))).collect();
     if !named.is_empty() {
@@ -34,7 +50,9 @@ fn named(upstream: &Upstream, model: &str) -> Option<String> {
 
 /// Whether a key with these `allowed` models may use `model`: by the name asked for, or by the one it stands for.
 pub fn is_allowed(hot: &Hot, allowed: Option<&[String]>, model: &str) -> bool {
-    allowed.is_none_or(|allowed| matches_any(allowed, model) || matches_any(allowed, resolve(hot, model)))
+    allowed.is_none_or(|allowed| {
+        matches_any(allowed, model) || matches_any(allowed, stands_for(hot, model, Endpoint::Chat))
+    })
 }
 
 /// Every model that can be named and that `allowed` permits, with the upstream that has it first. Wildcards name none.
@@ -45,11 +63,16 @@ pub fn models(hot: &Hot, allowed: Option<&[String]>) -> Vec<(String, String)> {
         let names = upstream.models.iter().filter(|name| !name.contains('*')).chain(upstream.model_mapping.keys());
         names.map(|name| (name.clone(), upstream.id.clone()))
     });
-    let aliased = hot.aliases.keys().filter_map(|alias| {
+    let aliased = hot.aliases.keys().filter(|alias| !alias.contains('*')).filter_map(|alias| {
         let (upstream, _) = candidates(hot, alias, Endpoint::Chat).into_iter().next()?;
         Some((alias.clone(), upstream))
     });
-    for (name, owner) in direct.chain(aliased) {
+    let claude = CLAUDE_LISTED.iter().filter_map(|name| {
+        let target = stands_for(hot, name, Endpoint::Chat);
+        let (upstream, _) = candidates(hot, target, Endpoint::Chat).into_iter().next().filter(|_| target != *name)?;
+        Some(((*name).to_owned(), upstream))
+    });
+    for (name, owner) in direct.chain(aliased).chain(claude) {
         if is_allowed(hot, allowed, &name) && !found.iter().any(|(known, _)| *known == name) {
             found.push((name, owner));
         }
@@ -57,15 +80,30 @@ pub fn models(hot: &Hot, allowed: Option<&[String]>) -> Vec<(String, String)> {
     found
 }
 
-fn resolve<'a>(hot: &'a Hot, model: &'a str) -> &'a str {
+/// The name that `model` stands for: by the aliases, and for Claude's names by [`CLAUDE`].
+fn stands_for<'a>(hot: &'a Hot, model: &'a str, endpoint: Endpoint) -> &'a str {
     let mut name = model;
     for _ in 0..ALIASES_MAX {
-        match hot.aliases.get(name) {
+        match alias(hot, name) {
             Some(target) => name = target,
             None => break,
         }
     }
-    name
+    let serves = |name: &str| {
+        let mut serving = hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind.serves(endpoint));
+        serving.any(|upstream| named(upstream, name).is_some())
+    };
+    match CLAUDE.iter().find(|(pattern, _)| WildMatch::new(pattern).matches(name)) {
+        Some((_, target)) if !serves(name) && serves(target) => target,
+        _ => name,
+    }
+}
+
+/// The alias of exactly this name, or the most particular one with `*` that fits.
+fn alias<'a>(hot: &'a Hot, name: &str) -> Option<&'a str> {
+    let fitting = || hot.aliases.iter().filter(|(alias, _)| alias.contains('*') && WildMatch::new(alias).matches(name));
+    let target = hot.aliases.get(name).or_else(|| fitting().max_by_key(|(alias, _)| alias.len()).map(|(_, to)| to));
+    target.map(String::as_str).filter(|target| *target != name)
 }
 
 fn matches_any(patterns: &[String], name: &str) -> bool {
@@ -124,6 +162,32 @@ mod tests {
         assert!(allowed(&["chat"], "gpt-4o"));
         assert!(!allowed(&["gpt*"], "chat"));
         assert!(!allowed(&[], "m"));
+    }
+
+    #[test]
+    fn claude_names_stand_for_others_where_nobody_says_more() {
+        let route =
+            |hot: &Hot, model: &str| candidates(hot, model, Endpoint::Chat).into_iter().next().map(|(_, name)| name);
+        assert_eq!(route(&hot(), "claude-sonnet-5").as_deref(), Some("ep-3"), "default_model");
+        let deepseek = upstream("d", &["deepseek-chat", "deepseek-reasoner"], &[], None);
+        let mut hot = Hot { upstreams: vec![deepseek], ..Hot::default() };
+        let cases = [
+            ("claude-sonnet-5", "deepseek-chat"),
+            ("claude-haiku-4-5", "deepseek-chat"),
+            ("claude-opus-4-1", "deepseek-reasoner"),
+            ("claude-sonnet-4-20250514-slow", "deepseek-reasoner"),
+        ];
+        for (model, target) in cases {
+            assert_eq!(route(&hot, model).as_deref(), Some(target), "{model}");
+        }
+        assert_eq!(route(&hot, "claudette"), None);
+        assert!(is_allowed(&hot, Some(&["deepseek-*".into()]), "claude-opus-4-1"));
+        assert_eq!(models(&hot, None).len(), 2 + CLAUDE_LISTED.len());
+        hot.aliases = [("claude-*", "deepseek-reasoner"), ("claude-haiku*", "deepseek-chat")]
+            .map(|(alias, target)| (alias.to_owned(), target.to_owned()))
+            .into();
+        assert_eq!(route(&hot, "claude-sonnet-5").as_deref(), Some("deepseek-reasoner"));
+        assert_eq!(route(&hot, "claude-haiku-4-5").as_deref(), Some("deepseek-chat"));
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Chunks {
             if self.call.is_none_or(|(current, _)| current != index)
                 && let Some(name) = name
             {
-                let id = given(call.id).unwrap_or_else(call_id);
+                let id = given(call.id).filter(|id| is_lasting(id)).unwrap_or_else(call_id);
                 out.push(ChatEvent::ToolCall { index: self.calls, id, name });
                 self.call = Some((index, self.calls));
                 self.calls = self.calls.saturating_add(1);
@@ -193,6 +193,12 @@ impl Chunks {
     fn is_over(&self) -> bool {
         self.done || self.fault.is_some()
     }
+}
+
+/// Whether every API takes this id, and no other call of the conversation has it: some services count from `call_0`
+/// in every answer (api-conformance T12).
+fn is_lasting(id: &str) -> bool {
+    (16..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
 impl Decode for Chunks {
@@ -264,9 +270,9 @@ mod tests {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\r\n\r\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"hm \\u4f60\"}}]}\n\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\\"b 你\"}}],\"usage\":null}\n\n",
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"call_0123456789a1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n",
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"call_0123456789a2\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}]}}]}\n\n",
         "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n",
         "data: [DONE]\n\n",
@@ -276,9 +282,9 @@ mod tests {
         vec![
             ChatEvent::Reasoning("hm 你".into()),
             ChatEvent::Text("a\"b 你".into()),
-            ChatEvent::ToolCall { index: 0, id: "c1".into(), name: "f".into() },
+            ChatEvent::ToolCall { index: 0, id: "call_0123456789a1".into(), name: "f".into() },
             ChatEvent::Arguments("{}".into()),
-            ChatEvent::ToolCall { index: 1, id: "c2".into(), name: "g".into() },
+            ChatEvent::ToolCall { index: 1, id: "call_0123456789a2".into(), name: "g".into() },
             ChatEvent::Arguments("{\"a\":1}".into()),
             ChatEvent::Usage(Usage { prompt: 3, completion: 4, ..Usage::default() }),
             ChatEvent::Finish(FinishReason::ToolCalls),
@@ -293,6 +299,16 @@ mod tests {
         }
         let without_mark = STREAM.replace("data: [DONE]\n\n", "");
         assert_eq!(read(&[without_mark.trim_end().as_bytes()]), (events(), Phase::Complete));
+    }
+
+    #[test]
+    fn an_id_that_may_come_again_is_replaced() {
+        for id in ["call_0", "functions.f:0", "", "call 0123456789abcdef"] {
+            let stream = STREAM.replace("call_0123456789a1", id);
+            let (events, _) = read(&[stream.as_bytes()]);
+            let Some(ChatEvent::ToolCall { id, .. }) = events.get(2) else { panic!("{events:?}") };
+            assert!(is_lasting(id), "{id}");
+        }
     }
 
     #[test]
