@@ -103,6 +103,16 @@ test('a token that dies is renewed once, however many wait', async (context) => 
   assert.equal(account.logins, 2);
 });
 
+test('an account whose every token is refused logs in once, not for ever', async (context) => {
+  const { weir, names, account } = await worker(context, { accounts: 2, account: { priority: 0 } });
+  await weir.manage('PATCH', `/admin/accounts/${names[0]}`, { priority: 1 });
+  account.token_refused = true;
+  const answer = await weir.chat(reasoner());
+  assert.deepEqual([answer.status, answer.headers.get('x-weir-attempts')], [200, '2'], answer.text);
+  assert.equal(account.logins, 1);
+  assert.equal((await weir.account(names[0])).state, 'needs_login');
+});
+
 test('a pasted token needs no password, and asks for a login when it dies', async (context) => {
   const name = `token-${(made += 1)}@example.com`;
   sim.addAccount(name, { token: 'a-token-that-was-pasted-0001' });

@@ -4,7 +4,7 @@
 //   sim.addAccount('a@b.c', { password: 'p' });
 //   sim.script = (prompt) => ({ thinking: ['Hm'], text: ['Hello'] });
 //   sim.next({ is: 'hint', reason: 'rate_limit_reached' });   // the next completion, whosever it is
-//   sim.account('a@b.c').banned = true;                       // or muted_until, device_rejected, captcha
+//   sim.account('a@b.c').banned = true;                       // or muted_until, device_rejected, captcha, token_refused
 //   sim.account('a@b.c').logins, .peak, .running              // streams at once: the most, and now
 //   sim.requests                                              // every request: path, body, headers, account
 //
@@ -151,7 +151,7 @@ export class DeepSeekSimulator {
     const [scheme, token] = (seen.headers.authorization ?? '').split(' ');
     if (scheme !== 'Bearer' || !token) throw top(40002, 'Missing Token');
     const account = this.#tokens.get(token);
-    if (!account) throw top(40003, 'Authorization Failed (invalid token)');
+    if (!account || account.token_refused) throw top(40003, 'Authorization Failed (invalid token)');
     seen.account = account.name;
     return account;
   }

@@ -104,7 +104,8 @@ impl<'a> Call<'a> {
                 Err(trouble) => trouble,
             };
             match trouble {
-                Trouble::Token => prepare.rejected = Some(token),
+                // Once: a token that is as new as can be is no better the next time.
+                Trouble::Token if prepare.rejected.is_none() => prepare.rejected = Some(token),
                 Trouble::Work => {}
                 _ => break,
             }

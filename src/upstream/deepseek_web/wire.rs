@@ -179,7 +179,7 @@ impl Trouble {
         let parked = |cause: &str, until_ms: Option<u64>| of_account(Outcome::Parked { cause: cause.into(), until_ms });
         let login = |cause: &str| of_account(Outcome::NeedsLogin { cause: cause.into() });
         match self {
-            Trouble::Token => login("its token is not valid any more, and there is no password to log in with"),
+            Trouble::Token => login("its token is not valid any more, and logging in does not help or there is no password"),
             Trouble::Password => {
                 of_account(Outcome::InvalidCredential { cause: "wrong e-mail, mobile or password".into() })
             }
