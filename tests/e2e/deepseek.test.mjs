@@ -250,12 +250,14 @@ test('search: pages as links and annotations, or dropped', async (context) => {
 test('what a text model lacks: stop sequences, a bound on the length, bare JSON', async (context) => {
   const { weir } = await worker(context, { accounts: 2 });
   sim.script = () => ({ text: ['one EN', 'D two', ' three'] });
-  const stopped = await read(await weir.openChat({ model: 'deepseek-chat', stop: ['END'] }));
+  const stopped = await read(await weir.openChat({ model: 'deepseek-chat', stop: ['END'], stream_options: { include_usage: true } }));
   assert.deepEqual([stopped.content, stopped.finish], ['one ', 'stop']);
+  assert.ok(stopped.usage.prompt_tokens > 0 && stopped.usage.completion_tokens > 0, JSON.stringify(stopped.usage));
   sim.script = () => ({ text: Array(200).fill('word ') });
   const bound = (await weir.chat({ model: 'deepseek-chat', max_tokens: 20 })).json;
   assert.equal(bound.choices[0].finish_reason, 'length');
-  assert.ok(bound.usage.completion_tokens < 60, JSON.stringify(bound.usage));
+  const { prompt_tokens, completion_tokens } = bound.usage;
+  assert.ok(prompt_tokens > 0 && completion_tokens >= 20 && completion_tokens < 60, JSON.stringify(bound.usage));
   sim.script = () => ({ text: ['Sure:\n```json\n{"a"', ': [1, "}"]}', '\n```\nDone.'] });
   const json = (await weir.chat({ model: 'deepseek-chat', response_format: { type: 'json_object' } })).json;
   assert.deepEqual(JSON.parse(json.choices[0].message.content), { a: [1, '}'] });

@@ -4,7 +4,7 @@ mod bound;
 mod json;
 
 use crate::chat::{
-    ChatError, ChatEvent, ChatRequest, ErrorKind, FinishReason, Format, Message, Outcome, Role, ToolChoice,
+    ChatError, ChatEvent, ChatRequest, ErrorKind, FinishReason, Format, Message, Outcome, Role, ToolChoice, Usage,
 };
 use crate::tools::{self, Parser};
 use crate::upstream::decode::Decode;
@@ -100,6 +100,7 @@ impl TextOnly {
                 }
                 if let Some(reason) = end {
                     self.ended = Some(Phase::Complete);
+                    out.extend(self.inner.usage().map(ChatEvent::Usage));
                     out.push(ChatEvent::Finish(reason));
                 }
             }
@@ -155,6 +156,10 @@ impl Decode for TextOnly {
 
     fn phase(&self) -> Phase {
         self.ended.clone().unwrap_or_else(|| self.inner.phase())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.inner.usage()
     }
 
     fn resume(&mut self) {
