@@ -147,7 +147,7 @@ pub async fn read(reply: &Reply) -> Result<wire::Reply, Trouble> {
 fn work(biz_data: Value) -> Result<(String, u64), Trouble> {
     let challenge = Challenge::deserialize(biz_data.get("challenge").unwrap_or(&biz_data))
         .map_err(|_| Trouble::Other("a challenge that cannot be read".to_owned()))?;
-    let mut solver = challenge.solver().ok_or_else(|| Trouble::Other("a challenge of an unknown kind".to_owned()))?;
+    let mut solver = challenge.solver().ok_or_else(|| Trouble::Other("a challenge of an unknown kind, or one that is too hard".to_owned()))?;
     let work = match solver.run(u64::MAX) {
         Progress::Found(answer) => challenge.header(answer).ok(),
         _ => None,
