@@ -60,7 +60,7 @@ impl TextOnly {
             inner,
             tools: uses_tools.then(|| Parser::new(&request.tools, &request.tool_choice, request.parallel_tool_calls)),
             must_call: matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
-            json: (request.format != Format::Text).then(|| (Json::default(), request.format.clone())),
+            json: json(&request.format),
             bound: Bound::new(request.stop.clone(), request.max_tokens),
             ended: None,
             whole,
@@ -136,6 +136,16 @@ impl TextOnly {
             Format::Text | Format::Json => None,
         }
     }
+}
+
+/// Watches for the JSON that a format asks for.
+fn json(format: &Format) -> Option<(Json, Format)> {
+    let object_only = match format {
+        Format::Text => return None,
+        Format::Json => true,
+        Format::Schema(schema) => schema.get("type").is_some_and(|kind| kind == "object"),
+    };
+    Some((Json::new(object_only), format.clone()))
 }
 
 /// Not the account's fault, but another try may do better.
