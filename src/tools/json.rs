@@ -5,8 +5,7 @@ use super::markup::Written;
 
 /// The calls in a text that begins with JSON: one, a list, or either under `tool_calls`; or several of these in a row.
 pub(super) fn calls(text: &str) -> Vec<Written> {
-    let mut values: Vec<Value> =
-        serde_json::Deserializer::from_str(text).into_iter().map_while(Result::ok).collect();
+    let mut values: Vec<Value> = serde_json::Deserializer::from_str(text).into_iter().map_while(Result::ok).collect();
     if values.is_empty() {
         values.extend(read(text));
     }

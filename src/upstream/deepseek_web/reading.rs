@@ -49,8 +49,11 @@ impl Reading {
             }
             out.push(event);
         }
-        let goes_on = matches!(self.decoder.state(), State::Running | State::Incomplete { .. });
-        self.writing.set(self.decoder.message_id().filter(|_| goes_on));
+        // The chat knows nothing of a frame that we could not read.
+        let garbled = State::Broken(decode::Trouble::Garbage);
+        let state = self.decoder.state();
+        let goes_on = matches!(state, State::Running | State::Incomplete { .. }) || *state == garbled;
+        self.writing.set(self.decoder.message_id().or(self.writing.get()).filter(|_| goes_on));
         out
     }
 
