@@ -187,7 +187,7 @@ test('a caller\'s own fault is told, and not tried again', async (context) => {
 
 for (const [what, behaviour] of [['cut', { cut_at: 8 }], ['ended without a status', { end_at: 8 }], ['stalled', { stall_at: 8 }], ['garbled', { garbage_at: 8 }]]) {
   test(`a stream that was ${what} is never passed off as whole`, async (context) => {
-    const { weir } = await worker(context);
+    const { weir, account } = await worker(context);
     const gate = new Gate();
     gate.open(7);
     sim.next({ is: 'ok', gate, ...behaviour });
@@ -196,6 +196,7 @@ for (const [what, behaviour] of [['cut', { cut_at: 8 }], ['ended without a statu
     const streamed = await read(response);
     assert.ok(streamed.error, JSON.stringify(streamed));
     assert.deepEqual([streamed.finish, streamed.done], [null, false]);
+    if (what === 'garbled' || what === 'stalled') await sim.until(() => account.stops === 1);
     await eventually(async () => assert.deepEqual((await weir.status()).accounts.map(({ in_flight }) => in_flight), [0]));
   });
 }
@@ -278,6 +279,29 @@ test('a caller who leaves has the answer stopped, and the account is free for th
   assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
 });
 
+test('a caller who leaves before the first word has the answer stopped too', async (context) => {
+  const { weir, account } = await worker(context);
+  const gate = new Gate();
+  sim.next({ is: 'ok', gate });
+  const raw = new Raw(weir.url, { path: '/v1/chat/completions', headers: { authorization: `Bearer ${CLIENT_KEY}` }, body: reasoner({ stream: true, messages: say('x') }) });
+  await sim.until(() => account.running === 1);
+  raw.rst();
+  await sim.until(() => account.stops === 1);
+  gate.open(1_000);
+  const next = await weir.chat(reasoner());
+  assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
+});
+
+test('a conversation that its owner deleted is replaced', async (context) => {
+  const { weir, names, account } = await worker(context);
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  await sim.until(() => account.sessions === 2);
+  await eventually(() => assert.equal(sim.requests.filter(({ path }) => path.endsWith('/create_pow_challenge')).length, 2));
+  sim.clear(names[0]);
+  const next = await weir.chat(reasoner());
+  assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
+});
+
 test('conversations are deleted, and one stands ready while the account is in use', async (context) => {
   const { weir, account } = await worker(context);
   for (let call = 0; call < 3; call += 1) assert.equal((await weir.chat(reasoner())).status, 200);
@@ -285,6 +309,21 @@ test('conversations are deleted, and one stands ready while the account is in us
   assert.equal(account.sessions, 4, 'three used, one ready');
   const completions = sim.requests.map(({ path }) => path).filter((path) => path.endsWith('/completion'));
   assert.equal(completions.length, 3);
+});
+
+test('a conversation that nobody used in time is given up', async (context) => {
+  const { weir, account } = await worker(context, { web: { warm_s: 1 } });
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  await eventually(() => assert.deepEqual([account.sessions, account.deleted], [2, 2]), { within: 20_000 });
+});
+
+test('an account logs in with its mobile number', async (context) => {
+  const account = sim.addAccount('13800138000', { password: 'password-of-a-mobile' });
+  const { weir } = await worker(context, { accounts: 0 });
+  await weir.manage('POST', '/admin/accounts', { id: 'mobile', upstream: 'deepseek-web', mobile: '+86 138-0013-8000', password: 'password-of-a-mobile' });
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  assert.equal(account.logins, 1);
+  assert.equal(sim.requests.find(({ path }) => path.endsWith('/login')).body.area_code, '+86');
 });
 
 test('the older shape of a conversation, and a proof of work that was refused', async (context) => {
@@ -304,5 +343,5 @@ test('a direct caller\'s own token is used as one', async (context) => {
   const answer = await weir.chat(reasoner(), { key: 'a-token-of-a-direct-caller-01' });
   assert.equal(answer.status, 200, answer.text);
   const refused = await weir.chat(reasoner(), { key: 'a-token-that-nobody-knows-01' });
-  assert.ok([401, 503].includes(refused.status), refused.text);
+  assert.deepEqual([refused.status, refused.json.error.code], [401, 'invalid_api_key'], refused.text);
 });

@@ -261,7 +261,9 @@ impl Shell {
         };
         let now = Date::now().as_millis();
         let idle = session.ready.as_ref().map(|ready| ready.until_ms);
-        let tidy = (!session.trash.is_empty()).then(|| now.saturating_add(DELETE_EVERY_MS));
+        // Without a token nothing can be deleted: the next call brings one, or nobody ever does.
+        let can_tidy = session.token.is_some() && !session.trash.is_empty();
+        let tidy = can_tidy.then(|| now.saturating_add(DELETE_EVERY_MS));
         let next = tidy.or(idle).filter(|next| session.alarm_ms.is_none_or(|set| *next < set));
         let storage = self.state.storage();
         let text = serde_json::to_string(&stored).unwrap_or_default();
