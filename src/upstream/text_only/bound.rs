@@ -22,6 +22,7 @@ impl Bound {
         let first = self.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
         if let Some(at) = first {
             text.truncate(at);
+            self.counter.push(&text);
             return (text, Some(FinishReason::Stop));
         }
         let begins = |at: &usize| {
@@ -30,9 +31,31 @@ impl Bound {
         };
         let held_from = text.char_indices().map(|(at, _)| at).find(begins).unwrap_or(text.len());
         self.held = text.split_off(held_from);
-        self.counter.push(&text);
-        let is_long = self.max_tokens.is_some_and(|most| self.counter.count() >= most);
-        (text, is_long.then_some(FinishReason::Length))
+        let whole = text.len();
+        text.truncate(self.fitting(&text));
+        let is_cut = text.len() < whole;
+        (text, is_cut.then_some(FinishReason::Length))
+    }
+
+    /// How many bytes of a text still fit.
+    fn fitting(&mut self, text: &str) -> usize {
+        let Some(most) = self.max_tokens else {
+            self.counter.push(text);
+            return text.len();
+        };
+        // One read may bring much more than was asked for.
+        for (at, letter) in text.char_indices() {
+            self.counter.push(letter.encode_utf8(&mut [0; 4]));
+            if self.counter.count() > most {
+                return at;
+            }
+        }
+        text.len()
+    }
+
+    /// The tokens that went out.
+    pub(super) fn given(&self) -> u64 {
+        self.counter.count().min(self.max_tokens.unwrap_or(u64::MAX))
     }
 
     /// What was held back: no stop sequence came of it.
@@ -71,14 +94,22 @@ mod tests {
     }
 
     #[test]
-    fn ends_at_a_number_of_tokens() {
+    fn ends_at_a_number_of_tokens_however_they_come() {
+        let text = "word ".repeat(50);
+        for length in [1, 5, 7, text.len()] {
+            let mut bound = Bound::new(Vec::new(), Some(3));
+            let (mut out, mut end) = (String::new(), None);
+            for piece in text.as_bytes().chunks(length) {
+                let (more, ended) = bound.push(std::str::from_utf8(piece).unwrap());
+                out.push_str(&more);
+                end = ended;
+                if end.is_some() {
+                    break;
+                }
+            }
+            assert_eq!((out.as_str(), end, bound.given()), ("word word word ", Some(FinishReason::Length), 3));
+        }
         let mut bound = Bound::new(Vec::new(), Some(3));
-        let mut given = 0;
-        let end = (0..50).find_map(|_| {
-            given += 1;
-            bound.push("word word ").1
-        });
-        assert_eq!(end, Some(FinishReason::Length));
-        assert!(given < 4, "{given}");
+        assert_eq!(bound.push("word word"), ("word word".to_owned(), None));
     }
 }

@@ -100,7 +100,12 @@ impl TextOnly {
                 }
                 if let Some(reason) = end {
                     self.ended = Some(Phase::Complete);
-                    out.extend(self.inner.usage().map(ChatEvent::Usage));
+                    // What was read past the end was not asked for.
+                    let of_caller = |usage: Usage| Usage {
+                        completion: usage.reasoning.saturating_add(self.bound.given()),
+                        ..usage
+                    };
+                    out.extend(self.inner.usage().map(of_caller).map(ChatEvent::Usage));
                     out.push(ChatEvent::Finish(reason));
                 }
             }
