@@ -194,13 +194,10 @@ fn up_to<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
 /// A parameter's value: CDATA is text, all else JSON, elements or text. Text stays to the letter: `1.10` is no 1.1.
 fn read_value(text: &str, means_text: &dyn Fn(&Value) -> bool) -> Value {
     let trimmed = text.trim();
-    if trimmed.starts_with("<![CDATA[") {
-        let sections = trimmed.split("<![CDATA[").skip(1);
-        // A section that never ends is whole all the same: the stream broke off.
-        return sections
-            .map(|section| section.split_once("]]>").map_or(section, |(text, _)| text))
-            .collect::<String>()
-            .into();
+    if let Some(section) = trimmed.strip_prefix("<![CDATA[") {
+        // A section that never ends is whole all the same: the stream broke off. One in another is part of its text.
+        let text = section.rsplit_once("]]>").map_or(section, |(text, _)| text);
+        return text.replace("]]><![CDATA[", "").into();
     }
     if let Some(items) = items(trimmed) {
         return Value::Array(items);

@@ -95,6 +95,8 @@ fn cases() -> Vec<(String, String)> {
             written("<![CDATA[<tool_calls><invoke name=\"now\"></invoke></tool_calls>]]>"),
             text("<tool_calls><invoke name=\"now\"></invoke></tool_calls>"),
         ),
+        (written("<![CDATA[<x><![CDATA[v]]></x>]]>"), text("<x><![CDATA[v]]></x>")),
+        (written("<![CDATA[a]]> "), text("a")),
         (written("<![CDATA[```\ncode\n```]]>"), text("```\ncode\n```")),
         (written("<item>a</item><item><![CDATA[b]]></item>"), text("[\"a\",\"b\"]")),
         (written("<![CDATA[ spaces stay ]]>"), text(" spaces stay ")),
