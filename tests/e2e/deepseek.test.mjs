@@ -154,6 +154,7 @@ for (const [what, trouble, state, reason] of [
 
 for (const [what, behaviour, state, reason] of [
   ['a rate limit in a hint', { is: 'hint', reason: 'rate_limit_reached' }, 'cooling', /rate limited/],
+  ['its owner is chatting', { is: 'hint', reason: 'parallel_chat_limit' }, 'cooling', /rate limited/],
   ['a 429', { is: 'http', status: 429, headers: { 'retry-after': '60' } }, 'cooling', /rate limited/],
   ['a page of the firewall', { is: 'http', status: 405, body: '<html>', headers: { 'x-amzn-waf-action': 'captcha' } }, 'parked', /firewall/],
   ['an empty challenge of the firewall', { is: 'http', status: 202, headers: { 'x-amzn-waf-action': 'challenge' } }, 'parked', /firewall/],
@@ -169,6 +170,17 @@ for (const [what, behaviour, state, reason] of [
     assert.match(resting.reason, reason);
   });
 }
+
+test('an account that is muted while in use rests until then, and its caller is told', async (context) => {
+  const { weir, names, account } = await worker(context);
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  account.muted_until = inAnHour;
+  const refused = await weir.chat(reasoner());
+  assert.equal(refused.status, 503, refused.text);
+  assert.match(refused.json.error.message, /muted/);
+  const { state, until } = await weir.account(names[0]);
+  assert.deepEqual([state, until], ['parked', inAnHour * 1_000]);
+});
 
 test('a caller\'s own fault is told, and not tried again', async (context) => {
   const { weir, account } = await worker(context);
