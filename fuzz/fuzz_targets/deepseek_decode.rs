@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir::chat::ChatEvent;
-use weir::upstream::deepseek_web::decode::{CitationStyle, Decoder, State};
+use weir::upstream::deepseek_web::decode::{Decoder, State};
+use weir::upstream::deepseek_web::settings::CitationStyle;
 
 /// Two rounds of the same stream, in pieces of `length`.
 fn run(stream: &[u8], length: usize) -> (String, String, State) {

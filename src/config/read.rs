@@ -215,6 +215,9 @@ impl Reader<'_> {
             }
             let mut limits = input.limits;
             if service.kind == Kind::DeepseekWeb {
+                if limits.concurrency.is_some_and(|calls| calls > 1) {
+                    return Err(wrong(&path("limits.concurrency"), "DeepSeek's web chat answers one call at a time"));
+                }
                 limits.concurrency = limits.concurrency.or(Some(1));
                 limits.min_gap_ms = limits.min_gap_ms.or(Some(WEB_MIN_GAP_MS));
             }

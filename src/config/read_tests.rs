@@ -101,6 +101,10 @@ fn every_error_names_its_path() {
         (account(json!({"upstream": "ark", "api_key": "***"})), "accounts[1].api_key"),
         (account(json!({"email": "a@b"})), "accounts[1].password"),
         (account(json!({"upstream": "deepseek-web"})), "accounts[1].email"),
+        (
+            account(json!({"email": "a@b", "password": "p", "limits": {"concurrency": 2}})),
+            "accounts[1].limits.concurrency",
+        ),
         (account(json!({"upstream": "volcengine-console"})), "accounts[1].web_id"),
         (account(json!({"upstream": "ark", "api_key": "k", "weight": 0})), "accounts[1].weight"),
         (account(json!({"upstream": "ark", "api_key": "k", "limits": {"rpm": "many"}})), "accounts[1].limits.rpm"),

@@ -65,7 +65,7 @@ impl Passage for Translation {
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.usage.or_else(|| self.decode.usage())
     }
 
     fn fail(&mut self, error: &ChatError) -> Vec<u8> {

@@ -3,13 +3,19 @@ use serde_json::{Map, Value};
 
 use super::markup::Written;
 
-/// The calls in a text that is JSON: one, a list, or either under `tool_calls`.
+/// The calls in a text that begins with JSON: one, a list, or either under `tool_calls`; or several of these in a row.
 pub(super) fn calls(text: &str) -> Vec<Written> {
-    let Some(value) = read(text) else { return Vec::new() };
-    let value = value.get("tool_calls").cloned().unwrap_or(value);
-    match value {
+    let mut values: Vec<Value> = serde_json::Deserializer::from_str(text).into_iter().map_while(Result::ok).collect();
+    if values.is_empty() {
+        values.extend(read(text));
+    }
+    values.iter().flat_map(listed).collect()
+}
+
+fn listed(value: &Value) -> Vec<Written> {
+    match value.get("tool_calls").unwrap_or(value) {
         Value::Array(calls) => calls.iter().filter_map(call).collect(),
-        value => call(&value).into_iter().collect(),
+        value => call(value).into_iter().collect(),
     }
 }
 

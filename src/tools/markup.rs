@@ -46,13 +46,15 @@ const TAG_MAX: usize = 300;
 
 /// Looks at a text that begins with `<`.
 pub(super) fn at(text: &str) -> At<'_> {
+    let given_up = text.len() > TAG_MAX;
+    // What is longer is none, however the text is split.
+    let text = text.get(..text.floor_char_boundary(TAG_MAX)).unwrap_or_default();
     let Some(inner) = text.strip_prefix('<') else { return At::Text };
     let mut rest = without_noise(inner);
     let closes = rest.starts_with('/');
     if closes {
         rest = without_noise(rest.get(1..).unwrap_or_default());
     }
-    let given_up = text.len() > TAG_MAX;
     let Some((word, name)) = NAMES.iter().find(|(word, _)| rest.starts_with(word)) else {
         // Noise alone, or the beginning of a name, may go on.
         let may_go_on = NAMES.iter().any(|(word, _)| word.starts_with(rest)) || noise_may_go_on(rest);
@@ -99,8 +101,11 @@ fn attribute(inside: &str) -> Option<&str> {
     value.get(..end)
 }
 
+/// Whether a parameter of a tool that reads as a value was meant as a text.
+pub(super) type MeansText<'a> = &'a dyn Fn(&str, &str, &Value) -> bool;
+
 /// The calls in a block of tags. A block that breaks off gives what can be read.
-pub(super) fn calls(block: &str) -> Vec<Written> {
+pub(super) fn calls(block: &str, means_text: MeansText) -> Vec<Written> {
     let mut calls = Vec::new();
     let mut rest = block;
     while let Some((tag, after)) = next_tag(rest, &["invoke"]) {
@@ -109,13 +114,31 @@ pub(super) fn calls(block: &str) -> Vec<Written> {
             continue;
         };
         let (body, behind) = up_to(after, "invoke");
-        calls.push(Written { name: name.to_owned(), arguments: Value::Object(parameters(body)) });
+        let arguments = parameters(body, &|parameter, value| means_text(name, parameter, value));
+        calls.push(Written { name: name.to_owned(), arguments: Value::Object(arguments) });
         rest = behind;
     }
     calls
 }
 
-fn parameters(body: &str) -> Map<String, Value> {
+/// The calls in the marks that the models were trained on: `<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>ARGUMENTS`, or with
+/// `function` before the separator, the name in the line after it and the arguments in a code fence.
+pub(super) fn native_calls(block: &str) -> Vec<Written> {
+    block.split("tool▁call▁begin").skip(1).filter_map(native_call).collect()
+}
+
+fn native_call(text: &str) -> Option<Written> {
+    let bare = |text: &'_ str| -> String { text.trim_matches(['<', '>', '|', '｜', '`', ' ', '\n', '\r']).to_owned() };
+    let text = text.split_once("tool▁call▁end").map_or(text, |(text, _)| text);
+    let (kind, rest) = text.split_once("tool▁sep")?;
+    let (before, _) = rest.split_once('{')?;
+    let arguments = bare(rest.get(before.len()..)?);
+    let line = bare(bare(before).lines().next().unwrap_or_default());
+    let name = if bare(kind) == "function" && !line.is_empty() { line } else { bare(kind) };
+    Some(Written { name, arguments: json::read(&arguments)? })
+}
+
+fn parameters(body: &str, means_text: &dyn Fn(&str, &Value) -> bool) -> Map<String, Value> {
     let mut parameters = Map::new();
     let mut rest = body;
     while let Some((tag, after)) = next_tag(rest, &["parameter"]) {
@@ -124,7 +147,7 @@ fn parameters(body: &str) -> Map<String, Value> {
             continue;
         };
         let (value, behind) = up_to(after, "parameter");
-        parameters.insert(name.to_owned(), read_value(value));
+        parameters.insert(name.to_owned(), read_value(value, &|value| means_text(name, value)));
         rest = behind;
     }
     if parameters.is_empty()
@@ -168,21 +191,19 @@ fn up_to<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
     (text, "")
 }
 
-/// A parameter's value: CDATA is text, all else JSON, elements or text.
-fn read_value(text: &str) -> Value {
+/// A parameter's value: CDATA is text, all else JSON, elements or text. Text stays to the letter: `1.10` is no 1.1.
+fn read_value(text: &str, means_text: &dyn Fn(&Value) -> bool) -> Value {
     let trimmed = text.trim();
-    if trimmed.starts_with("<![CDATA[") {
-        let sections = trimmed.split("<![CDATA[").skip(1);
-        // A section that never ends is whole all the same: the stream broke off.
-        return sections
-            .map(|section| section.split_once("]]>").map_or(section, |(text, _)| text))
-            .collect::<String>()
-            .into();
+    if let Some(section) = trimmed.strip_prefix("<![CDATA[") {
+        // A section that never ends is whole all the same: the stream broke off. One in another is part of its text.
+        let text = section.rsplit_once("]]>").map_or(section, |(text, _)| text);
+        return text.replace("]]><![CDATA[", "").into();
     }
     if let Some(items) = items(trimmed) {
         return Value::Array(items);
     }
     match json::read(trimmed) {
+        Some(value) if means_text(&value) => unescaped(trimmed).into(),
         Some(value) if !trimmed.is_empty() => value,
         _ => unescaped(text).into(),
     }
@@ -197,7 +218,7 @@ fn items(text: &str) -> Option<Vec<Value>> {
             return None;
         }
         let (item, behind) = up_to(rest.trim_start().get(tag.length..)?, "item");
-        items.push(read_value(item));
+        items.push(read_value(item, &|_| false));
         rest = behind;
     }
     (!items.is_empty()).then_some(items)
@@ -221,14 +242,14 @@ pub(super) fn end_of(block: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// What is inside of a block's first tag and before its last.
+/// What is inside of a block's first tag and before its last. Tags in between are part of a text.
 pub(super) fn inside(block: &str) -> &str {
     let from = match at(block) {
         At::Tag(tag) => tag.length,
         At::Partial | At::Text => 0,
     };
-    let body = block.get(from..).unwrap_or_default();
-    let ends = |(here, _): &(usize, &str)| matches!(at(body.get(*here..).unwrap_or_default()), At::Tag(tag) if tag.closes || tag.name == "json_calls_end");
-    let end = body.match_indices('<').find(ends).map_or(body.len(), |(here, _)| here);
+    let body = block.get(from..).unwrap_or_default().trim_end();
+    let ends = |(here, _): &(usize, &str)| matches!(at(body.get(*here..).unwrap_or_default()), At::Tag(tag) if (tag.closes || tag.name == "json_calls_end") && here + tag.length == body.len());
+    let end = body.rmatch_indices('<').take(TAG_MAX).find(ends).map_or(body.len(), |(here, _)| here);
     body.get(..end).unwrap_or_default()
 }

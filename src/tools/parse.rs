@@ -22,6 +22,8 @@ pub struct Parser {
     made: u32,
     /// The code fence that the text is in: its letter, and how many.
     fence: Option<(char, usize)>,
+    /// So far the line ends the fence; a word after it would make it a line of the code.
+    fence_ends: bool,
     inline_code: bool,
     line_start: bool,
     /// Something other than spaces was given.
@@ -60,6 +62,7 @@ impl Parser {
             block: None,
             made: 0,
             fence: None,
+            fence_ends: false,
             inline_code: false,
             line_start: true,
             said: false,
@@ -95,6 +98,8 @@ impl Parser {
         let mut out = Vec::new();
         let rest = std::mem::take(&mut self.held);
         match self.block.take() {
+            // What was cut off in its middle must not be made, and half a call is no text.
+            Some(_) if reason != FinishReason::Stop => {}
             Some(block) => self.close(&rest, block, &mut out),
             None => self.say(&rest, &mut out),
         }
@@ -131,8 +136,10 @@ impl Parser {
                 if run >= 3 {
                     self.fence = match self.fence {
                         None => Some((letter, run)),
-                        Some((open, least)) if open == letter && run >= least => None,
-                        fence => fence,
+                        fence => {
+                            self.fence_ends = fence.is_some_and(|(open, least)| open == letter && run >= least);
+                            fence
+                        }
                     };
                     length = run;
                 } else {
@@ -144,6 +151,9 @@ impl Parser {
                 self.inline_code = !self.inline_code;
                 self.line_start = false;
             } else if letter == '\n' {
+                if std::mem::take(&mut self.fence_ends) {
+                    self.fence = None;
+                }
                 (self.line_start, self.inline_code) = (true, false);
             } else if self.fence.is_none() && !self.inline_code && matches!(letter, '<' | '{') {
                 match self.begins(rest, at, text) {
@@ -152,7 +162,7 @@ impl Parser {
                 }
                 self.line_start = false;
             } else if !letter.is_whitespace() {
-                self.line_start = false;
+                (self.line_start, self.fence_ends) = (false, false);
             }
             at += length;
         }
@@ -173,8 +183,15 @@ impl Parser {
         match markup::at(rest) {
             At::Partial => Found::Hold(at),
             At::Tag(tag) if !tag.closes => match tag.name {
-                "tool_calls" | "tool_call" => Found::Block(at, Block::Tag(tag.name)),
-                "json_calls" => Found::Block(at, Block::Tag("json_calls_end")),
+                "tool_calls" | "tool_call" | "json_calls" => {
+                    let closing = if tag.name == "json_calls" { "json_calls_end" } else { tag.name };
+                    match rest.get(tag.length..).and_then(|inside| inside.trim_start().chars().next()) {
+                        None => Found::Hold(at),
+                        Some('<' | '[' | '{') => Found::Block(at, Block::Tag(closing)),
+                        // Merely a word of the text.
+                        Some(_) => Found::Nothing,
+                    }
+                }
                 "invoke" if tag.attribute.is_some_and(|name| self.tool(name).is_some()) => {
                     Found::Block(at, Block::Tag("invoke"))
                 }
@@ -214,9 +231,12 @@ impl Parser {
     fn close(&mut self, text: &str, block: Block, out: &mut Vec<ChatEvent>) {
         let written = match block {
             Block::Json => json::calls(text),
+            Block::Tag("json_calls_end") if text.contains("tool▁sep") => markup::native_calls(text),
             Block::Tag("tool_call" | "json_calls_end") => json::calls(markup::inside(text)),
             Block::Tag(_) => {
-                let calls = markup::calls(text);
+                let calls = markup::calls(text, &|name, parameter, value| {
+                    self.tool(name).is_some_and(|tool| schema::means_text(&tool.parameters, parameter, value))
+                });
                 if calls.is_empty() { json::calls(markup::inside(text)) } else { calls }
             }
         };

@@ -95,6 +95,8 @@ fn cases() -> Vec<(String, String)> {
             written("<![CDATA[<tool_calls><invoke name=\"now\"></invoke></tool_calls>]]>"),
             text("<tool_calls><invoke name=\"now\"></invoke></tool_calls>"),
         ),
+        (written("<![CDATA[<x><![CDATA[v]]></x>]]>"), text("<x><![CDATA[v]]></x>")),
+        (written("<![CDATA[a]]> "), text("a")),
         (written("<![CDATA[```\ncode\n```]]>"), text("```\ncode\n```")),
         (written("<item>a</item><item><![CDATA[b]]></item>"), text("[\"a\",\"b\"]")),
         (written("<![CDATA[ spaces stay ]]>"), text(" spaces stay ")),
@@ -108,6 +110,10 @@ fn cases() -> Vec<(String, String)> {
             invoke("get_weather", "<parameter name=\"days\">many</parameter>"),
             " @get_weather {\"days\":\"many\"}".into(),
         ),
+        (parameter("1.10"), city("1.10")),
+        (parameter("1e5"), city("1e5")),
+        (parameter("\n12345678901234567890123\n"), city("12345678901234567890123")),
+        (parameter("\"Paris\""), city("Paris")),
         // Neighbours.
         (
             w("WEATHER")
@@ -142,6 +148,20 @@ fn cases() -> Vec<(String, String)> {
             " @now {}".into(),
         ),
         ("<tool_calls>[{\"name\":\"now\"}]</tool_calls>".into(), " @now {}".into()),
+        ("{\"tool_calls\":[{\"name\":\"now\"}]}\nDone.".into(), " @now {}".into()),
+        (
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{\"city\": \"Paris\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>".into(),
+            CALLED.into(),
+        ),
+        (
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Paris\"}<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>now<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>".into(),
+            format!("{CALLED} @now {{}}"),
+        ),
+        (
+            "<tool_call>{\"name\":\"write\",\"arguments\":{\"text\":\"<item>a</item> b\"}}</tool_call>".into(),
+            text("<item>a</item> b"),
+        ),
+        ("<tool_calls>{\"name\":\"now\"}\n{\"name\":\"now\"}</tool_calls>".into(), " @now {} @now {}".into()),
         // Broken, and repaired.
         (w("WEATHER").replace("<tool_calls>\n", ""), CALLED.into()),
         (w("WEATHER").replace("\n</tool_calls>", ""), CALLED.into()),
@@ -167,10 +187,14 @@ fn cases() -> Vec<(String, String)> {
         same("{\"tool_calls\": []}"),
         same("Text first {\"tool_calls\":[{\"name\":\"now\"}]}"),
         same("</tool_calls> alone"),
+        same("The <tool_calls> tag opens a block.\nThat is all."),
+        (w("The <tool_calls> tag opens a block:\nWEATHER"), c("The <tool_calls> tag opens a block:\nCALLED")),
+        same(&format!("<invoke name=\"now\" {}></invoke>", "x".repeat(400))),
         // Code that merely looks like a call.
         same(&w("```xml\nWEATHER\n```\nThat is how.")),
         same(&w("~~~\nWEATHER\n~~~")),
         same(&w("````md\n```\nWEATHER\n```\n````")),
+        same(&w("```md\n```xml\nWEATHER\n```\nThat is how.")),
         same(&w("Write `WEATHER`").replace('\n', "")),
         same("Use `<tool_calls>` for it."),
         (w("```\ncode\n```\nWEATHER"), c("```\ncode\n```\nCALLED")),
@@ -214,6 +238,16 @@ fn what_the_caller_chose_is_kept_to() {
     let now = ToolChoice::Named("now".into());
     assert!(run_with(&now, true, &[&two]).ends_with(" @now {}"));
     assert_eq!(run_with(&now, true, &[WEATHER]), WEATHER);
+}
+
+#[test]
+fn a_call_that_was_cut_off_for_length_is_neither_made_nor_shown() {
+    for reason in [FinishReason::Length, FinishReason::ContentFilter] {
+        let mut parser = Parser::new(&tools(), &ToolChoice::Auto, true);
+        let half = "Hi <tool_calls><invoke name=\"write\"><parameter name=\"text\"><![CDATA[half of a fi";
+        assert_eq!(parser.push(ChatEvent::Text(half.to_owned())), [ChatEvent::Text("Hi ".to_owned())]);
+        assert_eq!(parser.finish(reason.clone()), [ChatEvent::Finish(reason)]);
+    }
 }
 
 #[test]

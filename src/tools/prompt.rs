@@ -107,7 +107,7 @@ mod tests {
     fn a_call_in_the_history_reads_back_as_itself() {
         let call = ToolCall { id: "x".into(), name: "f".into(), arguments: r#"{"t":"a ]]> b","n":5}"#.into() };
         let text = render_calls(std::slice::from_ref(&call));
-        let read = super::super::markup::calls(&text);
+        let read = super::super::markup::calls(&text, &|_, _, _| false);
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].arguments, json!({"t": "a ]]> b", "n": 5}));
     }

@@ -1,15 +1,13 @@
 //! Ends an answer's text where the caller said: before a stop sequence, or at a number of tokens (api-conformance C30).
 use super::decode::Decode;
 use super::decode::Phase;
-use crate::chat::{ChatEvent, ChatRequest, FinishReason, Usage};
+use crate::chat::{ChatEvent, FinishReason, Usage};
 use crate::tokens::Counter;
 
 /// Reads an answer up to where it ends.
 pub struct Bounded {
     inner: Box<dyn Decode>,
     bound: Bound,
-    prompt_tokens: u64,
-    reasoning: Counter,
     is_over: bool,
 }
 
@@ -23,11 +21,10 @@ struct Bound {
 }
 
 impl Bounded {
-    /// Ends what `inner` reads at a stop sequence of `request`, and at `max_tokens`. An answer that is ended here has no
-    /// figures of its service: `prompt_tokens` is our own count.
-    pub fn new(inner: Box<dyn Decode>, request: &ChatRequest, max_tokens: Option<u64>, prompt_tokens: u64) -> Bounded {
-        let bound = Bound { stop: request.stop.clone(), max_tokens, counter: Counter::default(), held: String::new() };
-        Bounded { inner, bound, prompt_tokens, reasoning: Counter::default(), is_over: false }
+    /// Ends what `inner` reads before one of the texts `stop`, and at `max_tokens`.
+    pub fn new(inner: Box<dyn Decode>, stop: Vec<String>, max_tokens: Option<u64>) -> Bounded {
+        let bound = Bound { stop, max_tokens, counter: Counter::default(), held: String::new() };
+        Bounded { inner, bound, is_over: false }
     }
 
     fn take(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
@@ -40,13 +37,10 @@ impl Bounded {
                     out.extend(text_of(text));
                     if let Some(reason) = end {
                         self.is_over = true;
-                        out.extend([ChatEvent::Usage(self.usage()), ChatEvent::Finish(reason)]);
+                        out.extend(self.usage().map(ChatEvent::Usage));
+                        out.push(ChatEvent::Finish(reason));
                         return out;
                     }
-                }
-                ChatEvent::Reasoning(text) => {
-                    self.reasoning.push(&text);
-                    out.push(ChatEvent::Reasoning(text));
                 }
                 // No stop sequence came of what was held back.
                 event @ (ChatEvent::Finish(_) | ChatEvent::ToolCall { .. }) => {
@@ -57,12 +51,6 @@ impl Bounded {
             }
         }
         out
-    }
-
-    fn usage(&self) -> Usage {
-        let reasoning = self.reasoning.count();
-        let completion = self.bound.counter.count().saturating_add(reasoning);
-        Usage { prompt: self.prompt_tokens, completion, reasoning, cached: 0 }
     }
 }
 
@@ -87,6 +75,15 @@ impl Decode for Bounded {
         if self.is_over { Phase::Complete } else { self.inner.phase() }
     }
 
+    fn usage(&self) -> Option<Usage> {
+        // What was read past the end was not asked for.
+        let asked_for = |usage: Usage| match self.is_over {
+            true => Usage { completion: usage.reasoning.saturating_add(self.bound.given()), ..usage },
+            false => usage,
+        };
+        self.inner.usage().map(asked_for)
+    }
+
     fn resume(&mut self) {
         self.inner.resume();
     }
@@ -108,9 +105,31 @@ impl Bound {
         };
         let held_from = text.char_indices().map(|(at, _)| at).find(begins).unwrap_or(text.len());
         self.held = text.split_off(held_from);
-        self.counter.push(&text);
-        let is_long = self.max_tokens.is_some_and(|most| self.counter.count() >= most);
-        (text, is_long.then_some(FinishReason::Length))
+        let whole = text.len();
+        text.truncate(self.fitting(&text));
+        let is_cut = text.len() < whole;
+        (text, is_cut.then_some(FinishReason::Length))
+    }
+
+    /// How many bytes of a text still fit.
+    fn fitting(&mut self, text: &str) -> usize {
+        let Some(most) = self.max_tokens else {
+            self.counter.push(text);
+            return text.len();
+        };
+        // One read may bring much more than was asked for.
+        for (at, letter) in text.char_indices() {
+            self.counter.push(letter.encode_utf8(&mut [0; 4]));
+            if self.counter.count() > most {
+                return at;
+            }
+        }
+        text.len()
+    }
+
+    /// The tokens that went out.
+    fn given(&self) -> u64 {
+        self.counter.count().min(self.max_tokens.unwrap_or(u64::MAX))
     }
 }
 
@@ -152,14 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn ends_at_a_number_of_tokens() {
+    fn ends_at_a_number_of_tokens_however_they_come() {
+        let text = "word ".repeat(50);
+        for length in [1, 5, 7, text.len()] {
+            let mut bound = bound(&[], Some(3));
+            let (mut out, mut end) = (String::new(), None);
+            for piece in text.as_bytes().chunks(length) {
+                let (more, ended) = bound.push(std::str::from_utf8(piece).unwrap());
+                out.push_str(&more);
+                end = ended;
+                if end.is_some() {
+                    break;
+                }
+            }
+            assert_eq!((out.as_str(), end, bound.given()), ("word word word ", Some(FinishReason::Length), 3));
+        }
         let mut bound = bound(&[], Some(3));
-        let mut given = 0;
-        let end = (0..50).find_map(|_| {
-            given += 1;
-            bound.push("word word ").1
-        });
-        assert_eq!(end, Some(FinishReason::Length));
-        assert!(given < 4, "{given}");
+        assert_eq!(bound.push("word word"), ("word word".to_owned(), None));
     }
 }

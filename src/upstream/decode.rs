@@ -1,6 +1,6 @@
 //! What reads the stream of a service that does not speak the caller's language.
 use super::failure::Failure;
-use crate::chat::ChatEvent;
+use crate::chat::{ChatEvent, Usage};
 
 /// Where an answer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub trait Decode {
     fn end(&mut self) -> Vec<ChatEvent>;
     /// Where it stands.
     fn phase(&self) -> Phase;
+    /// What was used so far, for an answer that ends before its service says so.
+    fn usage(&self) -> Option<Usage>;
     /// After [`Phase::Paused`]: the stream that follows is the rest of the same answer.
     fn resume(&mut self);
 }

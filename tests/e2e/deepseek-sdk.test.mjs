@@ -63,6 +63,7 @@ test('Node: a reasoning model calls a tool, and answers with its result', async 
     assert.deepEqual([call.function.name, JSON.parse(call.function.arguments)], ['get_weather', { city: 'Oslo', days: 3 }]);
     assert.equal(choice.message.content.trim(), 'Let me see.');
     assert.ok(!choice.message.content.includes('<'));
+    if (!stream) assert.equal(choice.message.reasoning_content, 'I should look.');
     messages.push(choice.message, { role: 'tool', tool_call_id: call.id, content: 'Snow in Oslo' });
     const [answer] = (await create()).choices;
     assert.deepEqual([answer.message.content, answer.finish_reason], ['In short: Snow in Oslo', 'stop']);

@@ -103,6 +103,16 @@ test('a token that dies is renewed once, however many wait', async (context) => 
   assert.equal(account.logins, 2);
 });
 
+test('an account whose every token is refused logs in once, not for ever', async (context) => {
+  const { weir, names, account } = await worker(context, { accounts: 2, account: { priority: 0 } });
+  await weir.manage('PATCH', `/admin/accounts/${names[0]}`, { priority: 1 });
+  account.token_refused = true;
+  const answer = await weir.chat(reasoner());
+  assert.deepEqual([answer.status, answer.headers.get('x-weir-attempts')], [200, '2'], answer.text);
+  assert.equal(account.logins, 1);
+  assert.equal((await weir.account(names[0])).state, 'needs_login');
+});
+
 test('a pasted token needs no password, and asks for a login when it dies', async (context) => {
   const name = `token-${(made += 1)}@example.com`;
   sim.addAccount(name, { token: 'a-token-that-was-pasted-0001' });
@@ -144,6 +154,7 @@ for (const [what, trouble, state, reason] of [
 
 for (const [what, behaviour, state, reason] of [
   ['a rate limit in a hint', { is: 'hint', reason: 'rate_limit_reached' }, 'cooling', /rate limited/],
+  ['its owner is chatting', { is: 'hint', reason: 'parallel_chat_limit' }, 'cooling', /rate limited/],
   ['a 429', { is: 'http', status: 429, headers: { 'retry-after': '60' } }, 'cooling', /rate limited/],
   ['a page of the firewall', { is: 'http', status: 405, body: '<html>', headers: { 'x-amzn-waf-action': 'captcha' } }, 'parked', /firewall/],
   ['an empty challenge of the firewall', { is: 'http', status: 202, headers: { 'x-amzn-waf-action': 'challenge' } }, 'parked', /firewall/],
@@ -159,6 +170,17 @@ for (const [what, behaviour, state, reason] of [
     assert.match(resting.reason, reason);
   });
 }
+
+test('an account that is muted while in use rests until then, and its caller is told', async (context) => {
+  const { weir, names, account } = await worker(context);
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  account.muted_until = inAnHour;
+  const refused = await weir.chat(reasoner());
+  assert.equal(refused.status, 503, refused.text);
+  assert.match(refused.json.error.message, /muted/);
+  const { state, until } = await weir.account(names[0]);
+  assert.deepEqual([state, until], ['parked', inAnHour * 1_000]);
+});
 
 test('a caller\'s own fault is told, and not tried again', async (context) => {
   const { weir, account } = await worker(context);
@@ -177,7 +199,7 @@ test('a caller\'s own fault is told, and not tried again', async (context) => {
 
 for (const [what, behaviour] of [['cut', { cut_at: 8 }], ['ended without a status', { end_at: 8 }], ['stalled', { stall_at: 8 }], ['garbled', { garbage_at: 8 }]]) {
   test(`a stream that was ${what} is never passed off as whole`, async (context) => {
-    const { weir } = await worker(context);
+    const { weir, account } = await worker(context);
     const gate = new Gate();
     gate.open(7);
     sim.next({ is: 'ok', gate, ...behaviour });
@@ -186,6 +208,7 @@ for (const [what, behaviour] of [['cut', { cut_at: 8 }], ['ended without a statu
     const streamed = await read(response);
     assert.ok(streamed.error, JSON.stringify(streamed));
     assert.deepEqual([streamed.finish, streamed.done], [null, false]);
+    if (what === 'garbled' || what === 'stalled') await sim.until(() => account.stops === 1);
     await eventually(async () => assert.deepEqual((await weir.status()).accounts.map(({ in_flight }) => in_flight), [0]));
   });
 }
@@ -240,12 +263,15 @@ test('search: pages as links and annotations, or dropped', async (context) => {
 test('what a text model lacks: stop sequences, a bound on the length, bare JSON', async (context) => {
   const { weir } = await worker(context, { accounts: 2 });
   sim.script = () => ({ text: ['one EN', 'D two', ' three'] });
-  const stopped = await read(await weir.openChat({ model: 'deepseek-chat', stop: ['END'] }));
+  const stopped = await read(await weir.openChat({ model: 'deepseek-chat', stop: ['END'], stream_options: { include_usage: true } }));
   assert.deepEqual([stopped.content, stopped.finish], ['one ', 'stop']);
+  assert.ok(stopped.usage.prompt_tokens > 0 && stopped.usage.completion_tokens > 0, JSON.stringify(stopped.usage));
   sim.script = () => ({ text: Array(200).fill('word ') });
   const bound = (await weir.chat({ model: 'deepseek-chat', max_tokens: 20 })).json;
   assert.equal(bound.choices[0].finish_reason, 'length');
-  assert.ok(bound.usage.completion_tokens < 60, JSON.stringify(bound.usage));
+  const { prompt_tokens, completion_tokens } = bound.usage;
+  assert.ok(prompt_tokens > 0, JSON.stringify(bound.usage));
+  assert.deepEqual([completion_tokens, bound.choices[0].message.content.trim().split(' ').length], [20, 20]);
   sim.script = () => ({ text: ['Sure:\n```json\n{"a"', ': [1, "}"]}', '\n```\nDone.'] });
   const json = (await weir.chat({ model: 'deepseek-chat', response_format: { type: 'json_object' } })).json;
   assert.deepEqual(JSON.parse(json.choices[0].message.content), { a: [1, '}'] });
@@ -266,6 +292,29 @@ test('a caller who leaves has the answer stopped, and the account is free for th
   assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
 });
 
+test('a caller who leaves before the first word has the answer stopped too', async (context) => {
+  const { weir, account } = await worker(context);
+  const gate = new Gate();
+  sim.next({ is: 'ok', gate });
+  const raw = new Raw(weir.url, { path: '/v1/chat/completions', headers: { authorization: `Bearer ${CLIENT_KEY}` }, body: reasoner({ stream: true, messages: say('x') }) });
+  await sim.until(() => account.running === 1);
+  raw.rst();
+  await sim.until(() => account.stops === 1);
+  gate.open(1_000);
+  const next = await weir.chat(reasoner());
+  assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
+});
+
+test('a conversation that its owner deleted is replaced', async (context) => {
+  const { weir, names, account } = await worker(context);
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  await sim.until(() => account.sessions === 2);
+  await eventually(() => assert.equal(sim.requests.filter(({ path }) => path.endsWith('/create_pow_challenge')).length, 2));
+  sim.clear(names[0]);
+  const next = await weir.chat(reasoner());
+  assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
+});
+
 test('conversations are deleted, and one stands ready while the account is in use', async (context) => {
   const { weir, account } = await worker(context);
   for (let call = 0; call < 3; call += 1) assert.equal((await weir.chat(reasoner())).status, 200);
@@ -273,6 +322,21 @@ test('conversations are deleted, and one stands ready while the account is in us
   assert.equal(account.sessions, 4, 'three used, one ready');
   const completions = sim.requests.map(({ path }) => path).filter((path) => path.endsWith('/completion'));
   assert.equal(completions.length, 3);
+});
+
+test('a conversation that nobody used in time is given up', async (context) => {
+  const { weir, account } = await worker(context, { web: { warm_s: 1 } });
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  await eventually(() => assert.deepEqual([account.sessions, account.deleted], [2, 2]), { within: 20_000 });
+});
+
+test('an account logs in with its mobile number', async (context) => {
+  const account = sim.addAccount('13800138000', { password: 'password-of-a-mobile' });
+  const { weir } = await worker(context, { accounts: 0 });
+  await weir.manage('POST', '/admin/accounts', { id: 'mobile', upstream: 'deepseek-web', mobile: '+86 138-0013-8000', password: 'password-of-a-mobile' });
+  assert.equal((await weir.chat(reasoner())).status, 200);
+  assert.equal(account.logins, 1);
+  assert.equal(sim.requests.find(({ path }) => path.endsWith('/login')).body.area_code, '+86');
 });
 
 test('the older shape of a conversation, and a proof of work that was refused', async (context) => {
@@ -292,5 +356,5 @@ test('a direct caller\'s own token is used as one', async (context) => {
   const answer = await weir.chat(reasoner(), { key: 'a-token-of-a-direct-caller-01' });
   assert.equal(answer.status, 200, answer.text);
   const refused = await weir.chat(reasoner(), { key: 'a-token-that-nobody-knows-01' });
-  assert.ok([401, 503].includes(refused.status), refused.text);
+  assert.deepEqual([refused.status, refused.json.error.code], [401, 'invalid_api_key'], refused.text);
 });

@@ -4,7 +4,7 @@
 //   sim.addAccount('a@b.c', { password: 'p' });
 //   sim.script = (prompt) => ({ thinking: ['Hm'], text: ['Hello'] });
 //   sim.next({ is: 'hint', reason: 'rate_limit_reached' });   // the next completion, whosever it is
-//   sim.account('a@b.c').banned = true;                       // or muted_until, device_rejected, captcha
+//   sim.account('a@b.c').banned = true;                       // or muted_until, device_rejected, captcha, token_refused
 //   sim.account('a@b.c').logins, .peak, .running              // streams at once: the most, and now
 //   sim.requests                                              // every request: path, body, headers, account
 //
@@ -16,6 +16,7 @@ import { hint, stream } from './deepseek/answer.mjs';
 import { hash } from './deepseek/hash.mjs';
 
 const COMPLETION = '/api/v0/chat/completion';
+const DELETE_EVERY_MS = 1_500;
 const MODELS = ['default', 'expert', 'vision'];
 
 export async function startDeepSeek(options = {}) {
@@ -86,6 +87,11 @@ export class DeepSeekSimulator {
     for (const [token, account] of this.#tokens) if (account.name === name) this.#tokens.delete(token);
   }
 
+  /** Deletes an account's conversations, as their owner may do in a browser. */
+  clear(name) {
+    for (const [id, { account }] of this.#sessions) if (account.name === name) this.#sessions.delete(id);
+  }
+
   /** What the next completion does: `{ is, … }` of `behaviours` below. */
   next(behaviour) {
     this.#next.push(behaviour);
@@ -151,7 +157,7 @@ export class DeepSeekSimulator {
     const [scheme, token] = (seen.headers.authorization ?? '').split(' ');
     if (scheme !== 'Bearer' || !token) throw top(40002, 'Missing Token');
     const account = this.#tokens.get(token);
-    if (!account) throw top(40003, 'Authorization Failed (invalid token)');
+    if (!account || account.token_refused) throw top(40003, 'Authorization Failed (invalid token)');
     seen.account = account.name;
     return account;
   }
@@ -165,6 +171,7 @@ export class DeepSeekSimulator {
     if (account.device_rejected) throw biz(11, 'RISK_DEVICE_DETECTED');
     if (account.captcha) throw biz(2, 'RECAPTCHA_VERIFY_FAILED');
     const token = randomBytes(48).toString('base64url');
+    this.expire(account.name);
     this.#tokens.set(token, account);
     const chat = { is_muted: account.muted_until ? 1 : 0, mute_until: account.muted_until ?? null };
     return { code: 0, msg: '', user: { id: randomUUID(), token, email: account.name, status: 0, chat, need_birthday: false } };
@@ -198,7 +205,7 @@ export class DeepSeekSimulator {
     const work = JSON.parse(Buffer.from(header, 'base64').toString());
     const known = this.#challenges.get(work.signature);
     this.#challenges.delete(work.signature);
-    const good = known && Number.isInteger(work.answer) && work.answer === known.answer && work.salt === known.salt
+    const good = known && work.algorithm === 'DeepSeekHashV1' && Number.isInteger(work.answer) && work.answer === known.answer && work.salt === known.salt
       && work.challenge === known.challenge && work.target_path === COMPLETION && known.target_path === COMPLETION && Date.now() < known.expire_at;
     if (!good) throw top(40301, 'INVALID_POW_RESPONSE');
   }
@@ -238,8 +245,8 @@ export class DeepSeekSimulator {
   async #behave(write, session, message, behaviour) {
     const { ids, request, answer } = message;
     const usage = (fragments) => {
-      const counted = fragments.filter(({ type }) => type === 'RESPONSE').map(({ content }) => content.length).join('');
-      return (session.usage += Math.ceil(request.prompt.length / 3) + Number(counted || 0));
+      const said = fragments.filter(({ type }) => type === 'RESPONSE').reduce((sum, { content }) => sum + content.length, 0);
+      return (session.usage += Math.ceil(request.prompt.length / 3) + said);
     };
     const shared = { ids, request, usage, unknown: behaviour.is === 'unknown', isFirst: session.last === 2 };
     if (behaviour.is === 'incomplete') {
@@ -258,7 +265,10 @@ export class DeepSeekSimulator {
     if (!message?.rest) throw biz(26, 'invalid message id');
     const { ids, request, rest, fragments } = message;
     message.rest = undefined;
-    await this.#stream(response, account, {}, (write) => stream(write, { ids, request, answer: { text: rest }, snapshot: fragments, usage: () => 2_551, isFirst: false }));
+    await this.#stream(response, account, {}, (write) => {
+      if (account.running > 1 || account.left > 0) return hint(write, ids, 'parallel_chat_limit');
+      return stream(write, { ids, request, answer: { text: rest }, snapshot: fragments, usage: () => 2_551, isFirst: false });
+    });
   }
 
   /**
@@ -314,6 +324,9 @@ export class DeepSeekSimulator {
 
   #stop(seen) {
     const account = this.#authorize(seen);
+    const session = this.#sessions.get(seen.body.chat_session_id);
+    if (session?.account !== account) throw biz(1, 'ILLEGAL_CHAT_SESSION_ID');
+    if (!session.messages.has(seen.body.message_id)) throw biz(26, 'invalid message id');
     account.stops += 1;
     for (const state of account.streams) state.stopped = true;
     account.running -= account.left;
@@ -322,6 +335,9 @@ export class DeepSeekSimulator {
 
   #delete(seen) {
     const account = this.#authorize(seen);
+    const [before, now] = [account.deleted_at ?? -Infinity, performance.now()];
+    account.deleted_at = now;
+    if (now - before < DELETE_EVERY_MS) throw new Failed({ code: 0, msg: 'rate limit reached', data: null }, 429);
     if (!this.#sessions.delete(seen.body.chat_session_id)) throw biz(4, 'Chat session not found');
     account.deleted += 1;
   }

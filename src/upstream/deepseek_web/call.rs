@@ -13,11 +13,11 @@ use super::reading::Reading;
 use super::session::{self, Credential, Finish, Prepare, Prepared};
 use super::settings::DeepseekWeb;
 use super::wire::{COMPLETION_PATH, Trouble};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatError, ChatRequest, ErrorKind, Outcome};
 use crate::stream::pipe::Source;
 use crate::tokens;
 use crate::upstream::bound::Bounded;
-use crate::upstream::failure::Failure;
+use crate::upstream::failure::{Failure, broken};
 use crate::upstream::fetch::Reply;
 use crate::upstream::service::Opened;
 use crate::upstream::text_only::{self, TextOnly};
@@ -25,6 +25,9 @@ use crate::upstream::text_only::{self, TextOnly};
 const CONTINUE_PATH: &str = "/api/v0/chat/continue";
 /// Conversations that one call may ask for: its token may have died, or its proof of work.
 const PREPARATIONS: usize = 3;
+
+/// The answer to a conversation's first prompt; the prompt is 1 (protocols: §6).
+const FIRST_ANSWER: i64 = 2;
 
 /// One call.
 pub struct Call<'a> {
@@ -86,7 +89,8 @@ impl<'a> Call<'a> {
         let mut prepare = self.prepare.clone();
         let mut trouble = Trouble::Work;
         for _ in 0..PREPARATIONS {
-            let prepared = session::prepare(self.env, &self.object, &prepare).await?;
+            let prepared = session::prepare(self.env, &self.object, &prepare).await;
+            let prepared = prepared.map_err(|failure| self.for_owner(failure))?;
             let body = json!({
                 "chat_session_id": prepared.conversation, "parent_message_id": null, "prompt": prompt,
                 "ref_file_ids": [], "thinking_enabled": self.mode.thinking, "search_enabled": self.mode.search,
@@ -94,26 +98,41 @@ impl<'a> Call<'a> {
             });
             let (token, work) = (prepared.token.clone(), prepared.work.clone());
             *self.used.borrow_mut() = Some(prepared);
+            // From here on the chat may be writing: a caller who leaves before its first event leaves it busy.
+            self.writing.set(Some(FIRST_ANSWER));
             let reply = self.client().stream(COMPLETION_PATH, &token, Some(&work), &body, signal).await?;
             headers_seen.set(true);
             trouble = match stream_of(&reply).await {
                 Ok(source) => {
-                    let prompt_tokens = tokens::count(&prompt);
-                    let reading = Reading::new(settings, prompt_tokens, self.writing.clone());
+                    let reading = Reading::new(settings, tokens::count(&prompt), self.writing.clone());
                     let decode = TextOnly::new(Box::new(reading), self.request, self.whole);
-                    let decode = Bounded::new(Box::new(decode), self.request, self.request.max_tokens, prompt_tokens);
+                    let stop = self.request.stop.clone();
+                    let decode = Bounded::new(Box::new(decode), stop, self.request.max_tokens);
                     return Ok(Opened::Events(source, Box::new(decode)));
                 }
                 Err(trouble) => trouble,
             };
+            self.writing.set(None);
             match trouble {
-                Trouble::Token => prepare.rejected = Some(token),
-                Trouble::Work => {}
+                // Once: a token that is as new as can be is no better the next time.
+                Trouble::Token if prepare.rejected.is_none() => prepare.rejected = Some(token),
+                Trouble::Work | Trouble::Gone => {}
                 _ => break,
             }
             self.finish().await;
         }
-        Err(trouble.failure(Date::now().as_millis()))
+        Err(self.for_owner(trouble.failure(Date::now().as_millis())))
+    }
+
+    /// A direct caller's own token is the caller's key: where it is refused, no account of ours is at fault.
+    fn for_owner(&self, failure: Failure) -> Failure {
+        match (&self.prepare.credential, &failure.outcome) {
+            (Credential::Token(_), Outcome::NeedsLogin { .. }) => Failure {
+                error: ChatError::new(ErrorKind::InvalidKey, "DeepSeek does not accept this token."),
+                ..failure
+            },
+            _ => failure,
+        }
     }
 
     /// Asks for the rest of an answer that reached the chat's bound.
@@ -121,7 +140,11 @@ impl<'a> Call<'a> {
     /// # Errors
     /// What stands in the way.
     pub async fn resume(&self, signal: &AbortSignal) -> Result<Source, Failure> {
-        let told = |trouble: Trouble| trouble.failure(Date::now().as_millis());
+        let told = |trouble: Trouble| match trouble {
+            // The next call finds out, and logs in again.
+            Trouble::Token => broken(ErrorKind::Upstream, "DeepSeek's token died in the middle of the answer."),
+            trouble => trouble.failure(Date::now().as_millis()),
+        };
         let used = self.used.borrow().clone();
         let (Some(used), Some(message)) = (used, self.writing.get()) else {
             return Err(told(Trouble::Other("nothing to continue".to_owned())));

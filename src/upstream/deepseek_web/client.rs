@@ -12,6 +12,9 @@ use crate::upstream::fetch::{self, Reply};
 /// How long a call may take that is no stream.
 const DEADLINE_MS: u32 = 20_000;
 
+/// How long the end of an answer that nobody reads may take: the account's next caller waits for it.
+const STOP_DEADLINE_MS: u32 = 5_000;
+
 /// Where the chat is, and what its client says of itself.
 pub struct Client<'a> {
     /// Without a trailing slash.
@@ -86,7 +89,7 @@ impl Client<'_> {
     /// The troubles of any call.
     pub async fn stop(&self, token: &str, conversation: &str, message_id: i64) -> Result<(), Trouble> {
         let body = json!({"chat_session_id": conversation, "message_id": message_id});
-        self.call("/api/v0/chat/stop_stream", Some(token), &body).await.map(drop)
+        self.call_within(STOP_DEADLINE_MS, "/api/v0/chat/stop_stream", Some(token), &body).await.map(drop)
     }
 
     /// Deletes a conversation.
@@ -99,7 +102,17 @@ impl Client<'_> {
     }
 
     async fn call(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value, Trouble> {
-        let signal = AbortSignal::timeout_with_u32(DEADLINE_MS);
+        self.call_within(DEADLINE_MS, path, token, body).await
+    }
+
+    async fn call_within(
+        &self,
+        deadline_ms: u32,
+        path: &str,
+        token: Option<&str>,
+        body: &Value,
+    ) -> Result<Value, Trouble> {
+        let signal = AbortSignal::timeout_with_u32(deadline_ms);
         let reply = self.post(path, token, None, body, false, &signal).await;
         read(&reply.map_err(|failure| Trouble::Other(failure.error.message))?).await?.read()
     }
@@ -147,7 +160,9 @@ pub async fn read(reply: &Reply) -> Result<wire::Reply, Trouble> {
 fn work(biz_data: Value) -> Result<(String, u64), Trouble> {
     let challenge = Challenge::deserialize(biz_data.get("challenge").unwrap_or(&biz_data))
         .map_err(|_| Trouble::Other("a challenge that cannot be read".to_owned()))?;
-    let mut solver = challenge.solver().ok_or_else(|| Trouble::Other("a challenge of an unknown kind".to_owned()))?;
+    let mut solver = challenge
+        .solver()
+        .ok_or_else(|| Trouble::Other("a challenge of an unknown kind, or one that is too hard".to_owned()))?;
     let work = match solver.run(u64::MAX) {
         Progress::Found(answer) => challenge.header(answer).ok(),
         _ => None,

@@ -65,9 +65,22 @@ fn name(role: Role) -> &'static str {
     }
 }
 
-/// The chat takes no pictures: `![a](b)` is shown to it as a link.
+/// The chat takes no pictures: `![a](b)` is shown to it as a link. All else stays, such as the `vec![1]` of a program.
 fn without_images(text: &str) -> String {
-    text.replace("![", "[")
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("![") {
+        out.push_str(before);
+        out.push_str(if is_image(after) { "[" } else { "![" });
+        rest = after;
+    }
+    out + rest
+}
+
+/// Whether what follows `![` is the rest of an image.
+fn is_image(after: &str) -> bool {
+    let end = after.find(['[', ']', '\n']).unwrap_or(after.len());
+    after.get(end..).is_some_and(|rest| rest.starts_with("]("))
 }
 
 #[cfg(test)]
@@ -100,6 +113,19 @@ mod tests {
             build_as(PromptStyle::Plain),
             "<System>: Be brief.\n\n<User>: Hi\n\n[x](y)\n\n<Assistant>: Hello\n\n<Tool>: 5\n\n<Assistant>: "
         );
+    }
+
+    #[test]
+    fn only_images_become_links() {
+        for (given, wanted) in [
+            ("see ![a cat](https://x/y.png).", "see [a cat](https://x/y.png)."),
+            ("![](x)![b](y)", "[](x)[b](y)"),
+            ("let v = vec![1, 2]; f(v);", "let v = vec![1, 2]; f(v);"),
+            ("if (!['a'].includes(x) && ![\n](", "if (!['a'].includes(x) && ![\n]("),
+            ("ends with ![", "ends with !["),
+        ] {
+            assert_eq!(without_images(given), wanted);
+        }
     }
 
     #[test]

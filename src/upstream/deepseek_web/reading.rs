@@ -44,18 +44,21 @@ impl Reading {
             match &event {
                 ChatEvent::Text(text) => self.text.push(text),
                 ChatEvent::Reasoning(text) => self.reasoning.push(text),
-                ChatEvent::Finish(_) => out.push(ChatEvent::Usage(self.usage())),
+                ChatEvent::Finish(_) => out.push(ChatEvent::Usage(self.used())),
                 _ => {}
             }
             out.push(event);
         }
-        let goes_on = matches!(self.decoder.state(), State::Running | State::Incomplete { .. });
-        self.writing.set(self.decoder.message_id().filter(|_| goes_on));
+        // The chat knows nothing of a frame that we could not read.
+        let garbled = State::Broken(decode::Trouble::Garbage);
+        let state = self.decoder.state();
+        let goes_on = matches!(state, State::Running | State::Incomplete { .. }) || *state == garbled;
+        self.writing.set(self.decoder.message_id().or(self.writing.get()).filter(|_| goes_on));
         out
     }
 
     /// The chat counts prompt and text together, and no thoughts (protocols: §8.6).
-    fn usage(&self) -> Usage {
+    fn used(&self) -> Usage {
         let (text, reasoning) = (self.text.count(), self.reasoning.count());
         let prompt = match self.decoder.usage_total().and_then(|total| total.checked_sub(text)) {
             Some(prompt) if prompt > 0 => prompt,
@@ -83,6 +86,10 @@ impl Decode for Reading {
             State::Incomplete { .. } => Phase::Paused,
             State::Broken(trouble) => Phase::Broken(failure(trouble)),
         }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.used())
     }
 
     fn resume(&mut self) {

@@ -12,8 +12,8 @@ use crate::upstream::failure::{Failure, broken};
 /// How long a login, a new conversation and its proof of work may take together.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Asks for a conversation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Asks for a conversation. Prints nothing of itself: it may hold a token.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Prepare {
     /// The account's id, which its secrets are sealed for.
     pub account: String,
@@ -28,7 +28,7 @@ pub struct Prepare {
 }
 
 /// What an account logs in with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credential {
     /// Of the pool.

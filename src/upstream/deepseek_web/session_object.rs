@@ -65,6 +65,12 @@ struct Ready {
     until_ms: u64,
 }
 
+/// What an operator gave for an account.
+enum Given {
+    Token(String),
+    Password(Secrets),
+}
+
 impl DurableObject for SessionObject {
     fn new(state: State, env: Env) -> Self {
         SessionObject { shell: Rc::new(Shell { state, env, session: Mutex::default() }) }
@@ -123,38 +129,40 @@ impl Shell {
             .map_err(|trouble| trouble.failure(Date::now().as_millis()))
     }
 
-    /// A new conversation; logs in once where the token is none.
+    /// A new conversation; logs in once where the token is none, or is refused.
     async fn converse(&self, session: &mut Session) -> std::result::Result<(String, Conversation), Trouble> {
         let Some(prepare) = session.prepare.clone() else { return Err(Trouble::Token) };
         let client = Client { base_url: &prepare.base_url, settings: &prepare.settings };
         let mut refused = prepare.rejected.clone();
+        let mut logged_in = false;
         loop {
             let token = match session.token.clone() {
                 Some(token) => token,
-                None => self.token(&client, &prepare, refused.as_deref()).await?,
+                None => match self.given(&prepare, refused.as_deref())? {
+                    Given::Token(token) => token,
+                    Given::Password(secrets) => {
+                        logged_in = true;
+                        login(&client, &secrets).await?
+                    }
+                },
             };
             session.token = Some(token.clone());
             match client.converse(&token).await {
-                Err(Trouble::Token) if refused.as_ref() != Some(&token) => {
-                    session.token = None;
-                    refused = Some(token);
-                }
                 Err(Trouble::Token) => {
                     session.token = None;
-                    return Err(Trouble::Token);
+                    if logged_in {
+                        // Every other login would end like this one.
+                        return Err(Trouble::Token);
+                    }
+                    refused = Some(token);
                 }
                 made => return made.map(|conversation| (token, conversation)),
             }
         }
     }
 
-    /// The token that the operator gave, unless it was refused; else that of a login.
-    async fn token(
-        &self,
-        client: &Client<'_>,
-        prepare: &Prepare,
-        refused: Option<&str>,
-    ) -> std::result::Result<String, Trouble> {
+    /// The token that the operator gave, unless it was refused; else what to log in with.
+    fn given(&self, prepare: &Prepare, refused: Option<&str>) -> std::result::Result<Given, Trouble> {
         let secrets = match &prepare.credential {
             Credential::Token(token) => Secrets([("token".to_owned(), token.clone())].into()),
             Credential::Sealed(sealed) => {
@@ -162,13 +170,10 @@ impl Shell {
                 opened.map_err(|error| Trouble::Other(error.message))?
             }
         };
-        if let Some(token) = secrets.get("token").filter(|token| Some(*token) != refused) {
-            return Ok(token.to_owned());
+        match secrets.get("token").filter(|token| Some(*token) != refused) {
+            Some(token) => Ok(Given::Token(token.to_owned())),
+            None => Ok(Given::Password(secrets)),
         }
-        let password = secrets.get("password").ok_or(Trouble::Token)?;
-        let token = client.login(secrets.get("email"), secrets.get("mobile"), password).await?;
-        console_log!("a DeepSeek account has logged in");
-        Ok(token)
     }
 
     /// Makes the next conversation before it is asked for.
@@ -256,7 +261,9 @@ impl Shell {
         };
         let now = Date::now().as_millis();
         let idle = session.ready.as_ref().map(|ready| ready.until_ms);
-        let tidy = (!session.trash.is_empty()).then(|| now.saturating_add(DELETE_EVERY_MS));
+        // Without a token nothing can be deleted: the next call brings one, or nobody ever does.
+        let can_tidy = session.token.is_some() && !session.trash.is_empty();
+        let tidy = can_tidy.then(|| now.saturating_add(DELETE_EVERY_MS));
         let next = tidy.or(idle).filter(|next| session.alarm_ms.is_none_or(|set| *next < set));
         let storage = self.state.storage();
         let text = serde_json::to_string(&stored).unwrap_or_default();
@@ -290,6 +297,13 @@ impl Session {
             self.trash.push(conversation);
         }
     }
+}
+
+async fn login(client: &Client<'_>, secrets: &Secrets) -> std::result::Result<String, Trouble> {
+    let password = secrets.get("password").ok_or(Trouble::Token)?;
+    let token = client.login(secrets.get("email"), secrets.get("mobile"), password).await?;
+    console_log!("a DeepSeek account has logged in");
+    Ok(token)
 }
 
 fn fault(error: &dyn std::fmt::Display) -> String {

@@ -18,6 +18,8 @@ pub enum Trouble {
     Token,
     /// The proof of work was wrong, late or used before.
     Work,
+    /// The conversation is not there any more: its owner may have cleared them all.
+    Gone,
     /// E-mail, mobile or password is wrong.
     Password,
     /// The account is banned.
@@ -69,6 +71,8 @@ struct Envelope {
     code: i64,
     msg: Option<String>,
     data: Option<Data>,
+    /// Which field of a call is wrong.
+    detail: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -98,9 +102,10 @@ impl Reply {
         if self.status == 429 {
             return Err(Trouble::Limited { retry_after_ms: self.retry_after_ms });
         }
-        let Envelope { code, msg, data } = envelope;
+        let Envelope { code, msg, data, detail } = envelope;
         let data = data.unwrap_or(Data { biz_code: 0, biz_msg: None, biz_data: Value::Null });
-        let said = data.biz_msg.filter(|said| !said.is_empty()).or(msg).unwrap_or_default();
+        let said = data.biz_msg.filter(|said| !said.is_empty()).or(msg).or(detail.map(|detail| detail.to_string()));
+        let said = said.unwrap_or_default();
         match trouble(self.status, code, data.biz_code, &said, &data.biz_data) {
             None => Ok(data.biz_data),
             Some(trouble) => Err(trouble),
@@ -142,6 +147,7 @@ impl Trouble {
             (40001..=40003 | 40012 | 40029, _) => Trouble::Token,
             (40300 | 40301, _) => Trouble::Work,
             (1001 | 1201, _) => Trouble::Busy,
+            _ if says(&["illegal_chat_session_id", "chat session not found"]) => Trouble::Gone,
             _ if says(&["password_or_user_name_is_wrong"]) => Trouble::Password,
             (10, _) | (_, 10 | 40012) => Trouble::Banned,
             (_, 11) => Trouble::Device,
@@ -179,7 +185,9 @@ impl Trouble {
         let parked = |cause: &str, until_ms: Option<u64>| of_account(Outcome::Parked { cause: cause.into(), until_ms });
         let login = |cause: &str| of_account(Outcome::NeedsLogin { cause: cause.into() });
         match self {
-            Trouble::Token => login("its token is not valid any more, and there is no password to log in with"),
+            Trouble::Token => {
+                login("its token is not valid any more, and logging in does not help or there is no password")
+            }
             Trouble::Password => {
                 of_account(Outcome::InvalidCredential { cause: "wrong e-mail, mobile or password".into() })
             }
@@ -206,6 +214,7 @@ impl Trouble {
             Trouble::TooLong => of_caller("The conversation is too long for DeepSeek's chat.", 413),
             Trouble::Policy => of_caller("DeepSeek refuses to process this conversation.", 400),
             Trouble::Busy => broken(ErrorKind::Upstream, "DeepSeek is busy."),
+            Trouble::Gone => broken(ErrorKind::Upstream, "DeepSeek does not know the conversation."),
             Trouble::Work => broken(ErrorKind::Upstream, "DeepSeek did not accept the proof of work."),
             Trouble::Other(said) => {
                 let said: String = said.chars().take(200).collect();

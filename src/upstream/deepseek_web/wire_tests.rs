@@ -43,6 +43,8 @@ fn tells_every_trouble_apart() {
         (read(405, "<html>"), Trouble::Firewall),
         (read(403, "<html>"), Trouble::Firewall),
         (read(200, "<!doctype html>"), Trouble::Firewall),
+        (biz(1, "ILLEGAL_CHAT_SESSION_ID", "null"), Trouble::Gone),
+        (read(422, r#"{"detail":[{"loc":"body.prompt"}]}"#), Trouble::Other(r#"[{"loc":"body.prompt"}]"#.into())),
         (read(502, "<html>"), Trouble::Other("status 502".into())),
     ] {
         assert_eq!(answer, Err(trouble));

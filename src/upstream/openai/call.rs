@@ -82,7 +82,7 @@ impl Call<'_> {
                 if chat.stop.is_empty() {
                     return Ok(Opened::Events(source, chunks));
                 }
-                Ok(Opened::Events(source, Box::new(Bounded::new(chunks, chat, None, prompt_tokens))))
+                Ok(Opened::Events(source, Box::new(Bounded::new(chunks, chat.stop.clone(), None))))
             }
         }
     }

@@ -23,8 +23,11 @@ pub struct Chunks {
     finish: Option<FinishReason>,
     done: bool,
     fault: Option<Fault>,
-    /// Counts where the service does not.
-    counted: Option<(u64, Counter)>,
+    usage: Option<Usage>,
+    /// Our own counts, where the service gives none.
+    prompt_tokens: u64,
+    reasoning: Counter,
+    said: Counter,
     /// The account's credential, which no message may hold.
     secret: String,
     retry_after_ms: Option<u64>,
@@ -93,7 +96,10 @@ impl Chunks {
             finish: None,
             done: false,
             fault: None,
-            counted: Some((prompt_tokens, Counter::default())),
+            usage: None,
+            prompt_tokens,
+            reasoning: Counter::default(),
+            said: Counter::default(),
             secret: context.secret.to_owned(),
             retry_after_ms: context.retry_after_ms,
         }
@@ -121,25 +127,18 @@ impl Chunks {
             }
         }
         if let Some(usage) = &chunk.usage {
-            self.counted = None;
-            out.push(ChatEvent::Usage(usage.into()));
-        }
-    }
-
-    fn count(&mut self, text: &str) {
-        if let Some((_, counter)) = &mut self.counted {
-            counter.push(text);
+            self.usage = Some(usage.into());
         }
     }
 
     fn delta(&mut self, delta: Delta, out: &mut Vec<ChatEvent>) {
         let given = |text: Option<Text>| text.filter(|text| !text.0.is_empty()).map(|text| text.0.into_owned());
         if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)) {
-            self.count(&text);
+            self.reasoning.push(&text);
             out.push(ChatEvent::Reasoning(text));
         }
         for text in [delta.content, delta.refusal].into_iter().filter_map(given) {
-            self.count(&text);
+            self.said.push(&text);
             out.push(ChatEvent::Text(text));
         }
         for call in delta.tool_calls.into_iter().flatten() {
@@ -156,7 +155,7 @@ impl Chunks {
                 self.calls = self.calls.saturating_add(1);
             }
             if let Some(text) = given(function.arguments) {
-                self.count(&text);
+                self.said.push(&text);
                 out.push(ChatEvent::Arguments(text));
             }
         }
@@ -179,10 +178,7 @@ impl Chunks {
         }
         match self.finish.take() {
             Some(reason) => {
-                if let Some((prompt, counter)) = &self.counted {
-                    let usage = Usage { prompt: *prompt, completion: counter.count(), ..Usage::default() };
-                    out.push(ChatEvent::Usage(usage));
-                }
+                out.extend(self.usage().map(ChatEvent::Usage));
                 out.push(ChatEvent::Finish(reason));
                 self.done = true;
             }
@@ -249,6 +245,12 @@ impl Decode for Chunks {
             None if self.done => Phase::Complete,
             None => Phase::Running,
         }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let reasoning = self.reasoning.count();
+        let completion = reasoning.saturating_add(self.said.count());
+        self.usage.or(Some(Usage { prompt: self.prompt_tokens, completion, reasoning, cached: 0 }))
     }
 
     fn resume(&mut self) {}

@@ -3,6 +3,8 @@
 /// Watches one answer's text.
 #[derive(Debug, Default)]
 pub(super) struct Json {
+    /// A list is no answer: it may be a word in brackets before the object.
+    object_only: bool,
     depth: u32,
     in_string: bool,
     escaped: bool,
@@ -12,6 +14,11 @@ pub(super) struct Json {
 }
 
 impl Json {
+    /// A watch that waits for an object, or for a list too.
+    pub(super) fn new(object_only: bool) -> Json {
+        Json { object_only, ..Json::default() }
+    }
+
     /// The part of a text that belongs to the value.
     pub(super) fn push(&mut self, text: &str) -> String {
         let mut out = String::new();
@@ -24,6 +31,7 @@ impl Json {
                 _ if in_string && self.escaped => self.escaped = false,
                 '\\' if in_string => self.escaped = true,
                 '"' if self.begun => self.in_string = !in_string,
+                '[' if !self.begun && self.object_only => {}
                 '{' | '[' if !in_string => {
                     self.begun = true;
                     self.depth = self.depth.saturating_add(1);
@@ -65,6 +73,8 @@ mod tests {
                 assert_eq!(json.value().is_some(), !value.is_empty());
             }
         }
+        let mut object = Json::new(true);
+        assert_eq!(object.push("As [asked]: {\"a\": [1]} [2]"), "{\"a\": [1]}");
         let mut broken = Json::default();
         broken.push("{\"a\":");
         assert_eq!(broken.value(), None);

@@ -3,7 +3,7 @@
 mod json;
 
 use crate::chat::{
-    ChatError, ChatEvent, ChatRequest, ErrorKind, FinishReason, Format, Message, Outcome, Role, ToolChoice,
+    ChatError, ChatEvent, ChatRequest, ErrorKind, FinishReason, Format, Message, Outcome, Role, ToolChoice, Usage,
 };
 use crate::tools::{self, Parser};
 use crate::upstream::decode::Decode;
@@ -57,7 +57,7 @@ impl TextOnly {
             inner,
             tools: uses_tools.then(|| Parser::new(&request.tools, &request.tool_choice, request.parallel_tool_calls)),
             must_call: matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
-            json: (request.format != Format::Text).then(|| (Json::default(), request.format.clone())),
+            json: json(&request.format),
             failed: None,
             whole,
         }
@@ -122,6 +122,16 @@ impl TextOnly {
     }
 }
 
+/// Watches for the JSON that a format asks for.
+fn json(format: &Format) -> Option<(Json, Format)> {
+    let object_only = match format {
+        Format::Text => return None,
+        Format::Json => true,
+        Format::Schema(schema) => schema.get("type").is_some_and(|kind| kind == "object"),
+    };
+    Some((Json::new(object_only), format.clone()))
+}
+
 /// Not the account's fault, but another try may do better.
 fn unmet(message: &str) -> Failure {
     Failure { outcome: Outcome::CallerError, error: ChatError::new(ErrorKind::Upstream, message), retry: true }
@@ -143,6 +153,10 @@ impl Decode for TextOnly {
             Some(failure) => Phase::Broken(failure.clone()),
             None => self.inner.phase(),
         }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.inner.usage()
     }
 
     fn resume(&mut self) {

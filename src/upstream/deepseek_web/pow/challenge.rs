@@ -11,6 +11,9 @@ pub const HEADER: &str = "x-ds-pow-response";
 /// The one algorithm there is.
 const ALGORITHM: &str = "DeepSeekHashV1";
 
+/// Thirty times the usual difficulty: what is harder would keep the account's callers waiting for seconds.
+const DIFFICULTY_MAX: u64 = 5_000_000;
+
 /// A challenge, as in `data.biz_data.challenge` of the answer to `POST /api/v0/chat/create_pow_challenge`. It also has
 /// `expire_after`, in milliseconds, which `expire_at` makes needless.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -32,9 +35,10 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// The search for the answer. `None` when the algorithm is another, or the hash is not 64 hexadecimal digits.
+    /// The search for the answer. `None` when the algorithm is another, the hash is not 64 hexadecimal digits, or the
+    /// search would be too long.
     pub fn solver(&self) -> Option<Solver> {
-        if self.algorithm != ALGORITHM {
+        if self.algorithm != ALGORITHM || self.difficulty > DIFFICULTY_MAX {
             return None;
         }
         Solver::new(&self.challenge, &self.salt, self.expire_at, self.difficulty)

@@ -165,4 +165,5 @@ fn a_challenge_is_solved_and_answered() {
 fn another_algorithm_is_not_solved() {
     let other = Challenge { algorithm: "DeepSeekHashV2".into(), ..challenge() };
     assert!(other.solver().is_none());
+    assert!(Challenge { difficulty: u64::MAX, ..challenge() }.solver().is_none());
 }
