@@ -142,6 +142,7 @@ impl Try<'_> {
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
         let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
+        let mut refused = None;
         while matches!(ended, End::Stopped | End::Ended) {
             let phase = passage.borrow().phase();
             match phase {
@@ -150,7 +151,10 @@ impl Try<'_> {
                     source.cancel();
                     match service.resume(signal).await {
                         Ok(rest) => source = rest,
-                        Err(_) => break,
+                        Err(failure) => {
+                            refused = Some(failure);
+                            break;
+                        }
                     }
                     passage.borrow_mut().resume();
                 }
@@ -162,6 +166,7 @@ impl Try<'_> {
         let usage = passage.borrow().usage();
         let failure = match (ended, passage.borrow().phase()) {
             (End::Left, _) | (_, Phase::Complete) => None,
+            _ if refused.is_some() => refused,
             (_, Phase::Broken(failure)) => Some(failure),
             (End::Stalled, _) => Some(failure::of_deadline("the stream stalled")),
             _ => Some(failure::of_network()),

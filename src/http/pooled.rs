@@ -83,7 +83,7 @@ impl Call {
                 let ended = attempt.run(&service, &mut answer).await;
                 service.finish().await;
                 if let Ended::Failed(failure) = ended {
-                    self.fail(&mut answer, failure.error, receipt).await;
+                    self.fail(&mut answer, of_own_account(failure), receipt).await;
                 }
             }
         }
@@ -276,6 +276,16 @@ impl Call {
             }
         };
         reply.map_err(NoLease::Refused)
+    }
+}
+
+/// There is no other account to try: a caller's own limit is the caller's to wait for.
+fn of_own_account(failure: Failure) -> ChatError {
+    match failure.outcome {
+        Outcome::RateLimited { retry_after_ms } => {
+            ChatError { kind: ErrorKind::RateLimited, retry_after_ms, ..failure.error }
+        }
+        _ => failure.error,
     }
 }
 

@@ -186,7 +186,8 @@ test('a caller\'s own fault is told, and not tried again', async (context) => {
   const { weir, account } = await worker(context);
   sim.next({ is: 'hint', reason: 'input_exceeds_limit' });
   const long = await weir.chat(reasoner());
-  assert.deepEqual([long.status, sim.requests.filter(({ path }) => path.endsWith('/completion')).length], [413, 1], long.text);
+  assert.deepEqual([long.status, sim.requests.filter(({ path }) => path.endsWith('/completion')).length], [400, 1], long.text);
+  assert.equal(long.json.error.code, 'context_length_exceeded');
   const image = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x/y.png' } }] }];
   for (const [body, param] of [[{ messages: image }, 'messages[0].content[0]'], [{ n: 2 }, 'n'], [{ logprobs: true }, 'logprobs']]) {
     const answer = await weir.chat(reasoner(body));

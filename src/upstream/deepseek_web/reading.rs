@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::decode::{self, Decoder, State};
 use super::settings::DeepseekWeb;
 use super::wire::Trouble;
-use crate::chat::{ChatEvent, ErrorKind, Usage};
+use crate::chat::{ChatEvent, ErrorKind, FinishReason, Usage};
 use crate::tokens::Counter;
 use crate::upstream::decode::Decode;
 use crate::upstream::decode::Phase;
@@ -20,6 +20,8 @@ pub struct Reading {
     prompt_tokens: u64,
     text: Counter,
     reasoning: Counter,
+    /// It ended without a word.
+    is_empty: bool,
 }
 
 impl Reading {
@@ -32,6 +34,7 @@ impl Reading {
             prompt_tokens,
             text: Counter::default(),
             reasoning: Counter::default(),
+            is_empty: false,
         }
     }
 
@@ -44,6 +47,10 @@ impl Reading {
             match &event {
                 ChatEvent::Text(text) => self.text.push(text),
                 ChatEvent::Reasoning(text) => self.reasoning.push(text),
+                ChatEvent::Finish(FinishReason::Stop) if self.text.count() == 0 && self.reasoning.count() == 0 => {
+                    self.is_empty = true;
+                    break;
+                }
                 ChatEvent::Finish(_) => out.push(ChatEvent::Usage(self.used())),
                 _ => {}
             }
@@ -81,6 +88,8 @@ impl Decode for Reading {
 
     fn phase(&self) -> Phase {
         match self.decoder.state() {
+            // It happens, and asking again helps (protocols: §10).
+            _ if self.is_empty => Phase::Broken(broken(ErrorKind::Upstream, "DeepSeek gave an empty answer.")),
             State::Running => Phase::Running,
             State::Complete => Phase::Complete,
             State::Incomplete { .. } => Phase::Paused,

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::settings::DeepseekWeb;
-use crate::chat::{ChatError, ErrorKind, Outcome};
+use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
 use crate::upstream::failure::{Failure, broken};
 
 /// Where proofs of work are for.
@@ -211,8 +211,12 @@ impl Trouble {
                 error: ChatError::new(ErrorKind::Upstream, "The DeepSeek account is answering another call."),
                 retry: true,
             },
-            Trouble::TooLong => of_caller("The conversation is too long for DeepSeek's chat.", 413),
-            Trouble::Policy => of_caller("DeepSeek refuses to process this conversation.", 400),
+            // Agents know these words, and go on with a shorter conversation (api-conformance A41).
+            Trouble::TooLong => of_caller(
+                "prompt is too long: it exceeds the maximum context length of DeepSeek's chat.",
+                Some("context_length_exceeded"),
+            ),
+            Trouble::Policy => of_caller("DeepSeek refuses to process this conversation.", None),
             Trouble::Busy => broken(ErrorKind::Upstream, "DeepSeek is busy."),
             Trouble::Gone => broken(ErrorKind::Upstream, "DeepSeek does not know the conversation."),
             Trouble::Work => broken(ErrorKind::Upstream, "DeepSeek did not accept the proof of work."),
@@ -234,9 +238,10 @@ fn of_account(outcome: Outcome) -> Failure {
     Failure { outcome, error, retry: true }
 }
 
-fn of_caller(message: &str, status: u16) -> Failure {
-    let kind = if status == 413 { ErrorKind::RequestTooLarge } else { ErrorKind::InvalidRequest };
-    Failure { outcome: Outcome::CallerError, error: ChatError::new(kind, message), retry: false }
+fn of_caller(message: &str, code: Option<&str>) -> Failure {
+    let passed = code.map(|code| Passed { status: 400, kind: None, code: Some(code.to_owned()) });
+    let error = ChatError { passed, ..ChatError::new(ErrorKind::InvalidRequest, message) };
+    Failure { outcome: Outcome::CallerError, error, retry: false }
 }
 
 /// The body of a login.
