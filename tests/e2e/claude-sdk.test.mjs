@@ -17,7 +17,7 @@ before(async () => {
   official = await startSimulator({ profile: 'deepseek' });
   web = await startDeepSeek();
   for (const name of names) web.addAccount(name);
-  const config = pools(official, { native: {} });
+  const config = pools(official, { native: { upstream: { reasoning: 'thinking' } } });
   config.upstreams.push({ id: 'deepseek-web', base_url: web.url });
   config.accounts.push(...names.map((email) => ({ id: email, email, password: `password-of-${email}`, limits: { min_gap_ms: 0 } })));
   const settings = { max_attempts: 1, queue: { max_waiting: 200 }, deadlines: { connect_ms: 20_000, first_token_ms: 20_000, stall_ms: 1_200 } };

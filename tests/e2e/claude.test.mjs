@@ -15,7 +15,7 @@ before(async () => {
   official = await startSimulator({ profile: 'deepseek' });
   web = await startDeepSeek();
   web.addAccount(WEB);
-  const config = pools(official, { native: {} });
+  const config = pools(official, { native: { upstream: { reasoning: 'thinking' } } });
   config.upstreams.push({ id: 'deepseek-web', base_url: web.url });
   config.accounts.push({ id: 'web', email: WEB, password: `password-of-${WEB}`, limits: { min_gap_ms: 0 } });
   weir = await start({
@@ -124,6 +124,22 @@ for (const [kind, { model, served, says }] of Object.entries(kinds)) {
     const { whole } = await bothWays(weir, { model, max_tokens: 20 }, () => says({ text: Array(200).fill('word '), ...(served === 'native' && { finish: 'length' }) }));
     assert.equal(whole.stop_reason, 'max_tokens');
     assert.match(whole.content[0].text, /^(word )+/);
+  });
+
+  test(`${kind}: a stop sequence ends the answer, at the upstream too, and is told`, async () => {
+    const text = ['one E', 'ND two', ' three'];
+    const { whole } = await bothWays(weir, { model, stop_sequences: ['STOP', 'END'] }, () => says({ text }));
+    assert.deepEqual([whole.content[0].text, whole.stop_reason, whole.stop_sequence], ['one ', 'stop_sequence', 'END']);
+    const { whole: other } = await bothWays(weir, { model, stop_sequences: ['never said'] }, () => says({ text }));
+    assert.deepEqual([other.content[0].text, other.stop_reason, other.stop_sequence], ['one END two three', 'end_turn', null]);
+    for (const answer of [create, stream]) {
+      const gate = new Gate();
+      gate.open(9);
+      says({ text: ['one END', ...Array(50).fill(' more')], gate });
+      assert.equal((await answer(weir, { model, stop_sequences: ['END'] })).message.stop_sequence, 'END');
+      gate.open(1_000);
+      await eventually(async () => assert.equal((await weir.account(served === 'native' ? 'native-1' : 'web')).in_flight, 0));
+    }
   });
 
   test(`${kind}: the last message is the assistant's own, to go on from`, async () => {
@@ -269,14 +285,6 @@ test('a web account: any and tool must yield a call, none must not', async () =>
   assert.deepEqual([refused.status, refused.json.error.type], [502, 'api_error'], refused.text);
   await create(weir, { model: sonnet, tools, tool_choice: { type: 'none' } });
   assert.ok(!prompt().includes('get_weather'));
-});
-
-test('a web account: a stop sequence ends the answer and is told', async () => {
-  web.script = () => ({ text: ['one E', 'ND two', ' three'] });
-  const { whole } = await bothWays(weir, { model: sonnet, stop_sequences: ['STOP', 'END'] });
-  assert.deepEqual([whole.content[0].text, whole.stop_reason, whole.stop_sequence], ['one ', 'stop_sequence', 'END']);
-  const { whole: other } = await bothWays(weir, { model: sonnet, stop_sequences: ['never said'] });
-  assert.deepEqual([other.content[0].text, other.stop_reason, other.stop_sequence], ['one END two three', 'end_turn', null]);
 });
 
 test('a web account: what the chat withdraws is a refusal', async () => {
