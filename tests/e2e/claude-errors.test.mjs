@@ -57,12 +57,10 @@ test('a bad request is told by its field, and reaches no upstream', async (conte
     [{ messages: [...hello, { role: 'tool', content: 'hi' }] }, 'messages[1].role'],
     [{ messages: [{ role: 'user' }] }, 'messages[0].content'],
     [{ messages: [{ role: 'user', content: 5 }] }, 'messages[0].content'],
-    [user('hi'), 'messages[0].content[0]'],
     [user({ text: 'hi' }), 'messages[0].content[0].type'],
     [user({ type: 'text' }), 'messages[0].content[0].text'],
     [user({ type: 'text', text: 'a' }, { type: 'image' }), 'messages[0].content[1].source'],
     [user({ type: 'tool_result', content: 'x' }), 'messages[0].content[0].tool_use_id'],
-    [{ messages: [...hello, { role: 'assistant', content: [{ type: 'tool_use', id: 'toolu_1', name: 'f', input: 'x' }] }, ...hello] }, 'messages[1].content[0].input'],
     [{ max_tokens: 'many' }, 'max_tokens'],
     [{ max_tokens: -1 }, 'max_tokens'],
     [{ stream: 'yes' }, 'stream'],
@@ -78,7 +76,6 @@ test('a bad request is told by its field, and reaches no upstream', async (conte
     [{ tools: [{ name: 'f', input_schema: schema }], tool_choice: { type: 'some' } }, 'tool_choice'],
     [{ tools: [{ name: 'f', input_schema: schema }], tool_choice: { type: 'tool', name: 'g' } }, 'tool_choice'],
     [{ thinking: true }, 'thinking'],
-    [{ thinking: { type: 'sometimes' } }, 'thinking'],
     [{ output_config: { format: { type: 'json_schema' } } }, 'output_config.format'],
   ]) {
     const answer = await post(body);
