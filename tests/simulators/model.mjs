@@ -16,12 +16,13 @@ let made = 0;
 export function speakOpenAi(simulator, name, model) {
   simulator.onModel(name, (call) => {
     const { reasoning, text, calls = [], ...options } = model(viewOfMessages(call.body));
+    const thinks = call.body.thinking?.type !== 'disabled' && call.body.reasoning_effort !== 'none';
     const tools = calls.map(([tool, given]) => ({
       id: `call_${(made += 1)}_${Date.now().toString(36)}`,
       type: 'function',
       function: { name: tool, arguments: JSON.stringify(given) },
     }));
-    return behaviours.ok(call, { ...options, reasoning: pieces(reasoning), text: pieces(text), tools });
+    return behaviours.ok(call, { ...options, reasoning: thinks ? pieces(reasoning) : [], text: pieces(text), tools });
   });
 }
 
