@@ -22,7 +22,7 @@ const broken = ['chat', 'responses', 'compatible', 'anthropic'];
 before(async () => {
   [sim, chat] = await Promise.all([startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount('one@example.com');
-  const config = pools(sim, { native: {}, ...Object.fromEntries(broken.map((name) => [`broken-${name}`, {}])) });
+  const config = pools(sim, { native: { upstream: { reasoning: 'thinking' } }, ...Object.fromEntries(broken.map((name) => [`broken-${name}`, {}])) });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'one', email: 'one@example.com', password: 'password-of-one@example.com', limits: { min_gap_ms: 0 } });
   weir = await start({ config: { ...config, settings: { max_attempts: 1 } } });

@@ -11,7 +11,7 @@ let sim, thinker, chat, weir;
 before(async () => {
   [sim, thinker, chat] = await Promise.all([startSimulator(), startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount('one@example.com');
-  const config = pools(sim, { plain: {}, thinking: { at: thinker } });
+  const config = pools(sim, { plain: {}, thinking: { at: thinker, upstream: { reasoning: 'thinking' } } });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'one', email: 'one@example.com', password: 'password-of-one@example.com', limits: { min_gap_ms: 0 } });
   weir = await start({ config });
@@ -44,7 +44,7 @@ const plainly = (messages) =>
     ...(tool_call_id && { tool_call_id }),
     ...(name && { name }),
   }));
-const said = (role, ...texts) => ({ role, content: texts.map((text) => ({ type: 'text', text })) });
+const said = (role, ...texts) => ({ role, content: [{ type: 'text', text: texts.join('\n') }] });
 const called = (id, name, json) => ({ id, type: 'function', function: { name, arguments: json } });
 const tool = (name, properties = { a: { type: 'string' } }) => ({ type: 'function', name, description: `Does ${name}.`, parameters: { type: 'object', properties }, strict: true });
 const offered = (name, properties = { a: { type: 'string' } }) => ({ type: 'function', function: { name, description: `Does ${name}.`, parameters: { type: 'object', properties }, strict: true } });
@@ -239,7 +239,7 @@ test('additional_tools in the input are tools like the others (R6)', async () =>
 test('tool_choice in all its forms', async () => {
   const tools = [tool('f'), tool('g'), { type: 'custom', name: 'apply_patch' }];
   const choose = async (tool_choice) => (await received({ tools, tool_choice })).tool_choice;
-  for (const choice of ['none', 'auto', 'required']) assert.equal(await choose(choice), choice);
+  for (const choice of ['none', 'auto', 'required']) assert.equal((await choose(choice)) ?? 'auto', choice);
   assert.deepEqual(await choose({ type: 'function', name: 'g' }), { type: 'function', function: { name: 'g' } });
   assert.deepEqual(await choose({ type: 'custom', name: 'apply_patch' }), { type: 'function', function: { name: 'apply_patch' } });
   for (const mode of ['auto', 'required']) {

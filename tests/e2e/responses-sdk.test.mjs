@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import OpenAI from 'openai';
+import { zodTextFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 import { startDeepSeek } from '../simulators/deepseek.mjs';
 import { speakDeepSeek, speakOpenAi } from '../simulators/model.mjs';
 import { startSimulator } from '../simulators/openai.mjs';
@@ -12,13 +14,13 @@ let sim, chat, weir, client;
 const properties = { city: { type: 'string' } };
 const parameters = { type: 'object', properties, required: ['city'], additionalProperties: false };
 const tools = [{ type: 'function', name: 'get_weather', description: 'The weather.', parameters, strict: true }];
-const text = { format: { type: 'json_schema', name: 'city', schema: parameters, strict: true } };
+const text = { format: zodTextFormat(z.object({ city: z.string() }), 'city') };
 const models = { 'native tools': 'native', 'emulated tools': 'deepseek-reasoner' };
 
 before(async () => {
   [sim, chat] = await Promise.all([startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount('one@example.com');
-  const config = pools(sim, { native: {}, broken: {}, retried: {} });
+  const config = pools(sim, { native: { upstream: { reasoning: 'thinking' } }, broken: {}, retried: {} });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'one', email: 'one@example.com', password: 'password-of-one@example.com', limits: { min_gap_ms: 0 } });
   weir = await start({ config: { ...config, settings: { max_attempts: 1 } } });

@@ -16,7 +16,7 @@ let sim, thinker, chat, weir;
 before(async () => {
   [sim, thinker, chat] = await Promise.all([startSimulator(), startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount('one@example.com');
-  const config = pools(sim, { plain: {}, thinking: { at: thinker } });
+  const config = pools(sim, { plain: {}, thinking: { at: thinker, upstream: { reasoning: 'thinking' } } });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'one', email: 'one@example.com', password: 'password-of-one@example.com', limits: { min_gap_ms: 0 } });
   weir = await start({ config: { ...config, keys: [CLIENT_KEY, { name: 'other', key: OTHER_KEY }] } });

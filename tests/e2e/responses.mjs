@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { Sse } from './client.mjs';
 
 /** The streamed answer to a body of POST /v1/responses: every event, the items they made, and the last object. */
-export async function streamed(weir, body, options) {
+export async function streamed(weir, body, { onEvent, ...options } = {}) {
   const response = await weir.fetch('POST', '/v1/responses', { ...options, body: { ...body, stream: true } });
   assert.equal(response.status, 200, response.status === 200 ? '' : await response.text());
   assert.match(response.headers.get('content-type'), /^text\/event-stream; ?charset=utf-8$/i);
-  return { ...(await readEvents(response)), headers: response.headers };
+  return { ...(await readEvents(response, onEvent)), headers: response.headers };
 }
 
 /** The answer to a body without a stream. */
@@ -18,7 +18,7 @@ export async function whole(weir, body, options) {
   return { response: answer.json, headers: answer.headers };
 }
 
-export async function readEvents(response) {
+export async function readEvents(response, onEvent = () => {}) {
   const events = [];
   const sse = new Sse(response);
   for (let event = await sse.next(); event !== null; event = await sse.next()) {
@@ -28,6 +28,7 @@ export async function readEvents(response) {
     const value = JSON.parse(event.data); // not [DONE]
     assert.equal(value.type, event.event);
     events.push(value);
+    onEvent(value);
   }
   return { events, types: events.map(({ type }) => type), ...follow(events) };
 }
@@ -200,5 +201,12 @@ export const thoughtsOf = ({ output }) => output.filter(({ type }) => type === '
 export const callsOf = ({ output }) =>
   output.filter(({ type }) => type.endsWith('_call')).map(({ namespace, name, input, arguments: json }) => [...(namespace ? [namespace] : []), name, input ?? JSON.parse(json)]);
 
-/** A content as parts, so that a text may stand as a string or as a part. */
-export const parts = (content) => (content == null || content === '' ? [] : typeof content === 'string' ? [{ type: 'text', text: content }] : content);
+/** A content as parts. Texts in a row are one, line after line: chat has no paragraphs of its own. */
+export function parts(content) {
+  const all = typeof content === 'string' ? [{ type: 'text', text: content }] : (content ?? []);
+  return all.reduce((joined, part) => {
+    const last = joined.at(-1);
+    if (part.type !== 'text' || last?.type !== 'text') return [...joined, part];
+    return [...joined.slice(0, -1), { type: 'text', text: `${last.text}\n${part.text}` }];
+  }, []).filter(({ text }) => text !== '');
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startDeepSeek } from '../simulators/deepseek.mjs';
-import { startSimulator } from '../simulators/openai.mjs';
+import { Gate, startSimulator } from '../simulators/openai.mjs';
 import { Raw } from './client.mjs';
 import { CLIENT_KEY, pools, secretOf, start } from './harness.mjs';
 import { callsOf, checkItem, streamed, textOf, thoughtsOf, whole } from './responses.mjs';
@@ -13,7 +13,7 @@ before(async () => {
   [sim, thinker, chat] = await Promise.all([startSimulator(), startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount('one@example.com');
   const broken = Object.fromEntries(['cut', 'truncate', 'event_error', 'stall', 'garbage', 'early'].map((name) => [`broken-${name}`, {}]));
-  const config = pools(sim, { plain: {}, thinking: { at: thinker }, daily: { limits: { rpd: 1 } }, minutely: { limits: { rpm: 1 } }, ...broken });
+  const config = pools(sim, { plain: {}, thinking: { at: thinker, upstream: { reasoning: 'thinking' } }, daily: { limits: { rpd: 1 } }, minutely: { limits: { rpm: 1 } }, ...broken });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'one', email: 'one@example.com', password: 'password-of-one@example.com', limits: { min_gap_ms: 0 } });
   const settings = { queue: { max_wait_ms: 1_000 }, deadlines: { stall_ms: 1_500 } };
@@ -213,10 +213,13 @@ test('garbage in a stream never passes for a good answer', async () => {
 });
 
 test('a DeepSeek stream that breaks within its answer ends with response.failed', async () => {
+  const gate = new Gate();
   chat.script = () => ({ text: ['One ', 'two ', 'three ', 'four '] });
-  chat.next({ is: 'ok', cut_at: 6 });
-  const { types, response } = await streamed(weir, { model: 'deepseek-chat', input: 'hello' });
-  assert.ok(types.includes('response.output_text.delta'), types.join(' '));
+  chat.next({ is: 'ok', gate, cut_at: 7 });
+  gate.open(6);
+  // It breaks once its first words have arrived.
+  const onEvent = ({ type }) => type === 'response.output_text.delta' && gate.open();
+  const { types, response } = await streamed(weir, { model: 'deepseek-chat', input: 'hello' }, { onEvent });
   assert.deepEqual([types.at(-1), response.status], ['response.failed', 'failed']);
 });
 
