@@ -33,13 +33,13 @@ function toolCalls(profile, body, seed) {
   }));
 }
 
-/** The whole answer. `options` override what the model says: `text`, `reasoning`, `finish`. */
+/** The whole answer. `options` override what the model says: `text`, `reasoning`, `tools`, `finish`, `promptTokens`. */
 export function planChat(call, options = {}) {
   const { profile, body, seed } = call;
   const count = body.n ?? 1;
   const reasoning = options.reasoning ?? (thinks(call.simulator.profileName, body) ? words('Let me think 想一想 about it.') : []);
   const tools = options.tools ?? toolCalls(profile, body, seed);
-  const text = tools.length > 0 ? [] : [options.text ?? words(`You said: ${lastUserText(body.messages)} — schön, 好的 👍🏽`)].flat();
+  const text = tools.length > 0 ? [options.text ?? []].flat() : [options.text ?? words(`You said: ${lastUserText(body.messages)} — schön, 好的 👍🏽`)].flat();
   const finish = options.finish ?? (tools.length > 0 ? 'tool_calls' : 'stop');
   const choices = Array.from({ length: count }, (_, index) => ({
     index,

@@ -65,7 +65,7 @@ const openai = {
         index: choice.index,
         message: {
           role: 'assistant',
-          content: choice.tools.length > 0 ? null : choice.text.join(''),
+          content: choice.tools.length > 0 && choice.text.length === 0 ? null : choice.text.join(''),
           ...(choice.tools.length > 0 && { tool_calls: choice.tools }),
           refusal: null,
           annotations: [],
@@ -154,7 +154,7 @@ const ark = {
         index: choice.index,
         logprobs: null,
         message: {
-          content: choice.tools.length > 0 ? '' : choice.text.join(''),
+          content: choice.text.join(''),
           role: 'assistant',
           ...(choice.reasoning.length > 0 && { reasoning_content: choice.reasoning.join('') }),
           ...(choice.tools.length > 0 && { tool_calls: choice.tools }),
@@ -243,7 +243,7 @@ const deepseek = {
         index: choice.index,
         message: {
           role: 'assistant',
-          content: choice.tools.length > 0 ? '' : choice.text.join(''),
+          content: choice.text.join(''),
           ...(choice.reasoning.length > 0 && { reasoning_content: choice.reasoning.join('') }),
           ...(choice.tools.length > 0 && { tool_calls: choice.tools.map((tool, index) => ({ index, ...tool })) }),
         },
