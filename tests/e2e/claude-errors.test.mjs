@@ -7,13 +7,12 @@ import { Gate, startSimulator } from '../simulators/openai.mjs';
 import { MESSAGES, bodyOf, checkError, create, hello, open, readClaude, stream } from './claude-client.mjs';
 import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
 
-const WEB = 'errors@example.com';
 let sim, web, weir;
+let made = 0;
 
 before(async () => {
   sim = await startSimulator();
   web = await startDeepSeek();
-  web.addAccount(WEB);
 });
 beforeEach(() => {
   sim.reset();
@@ -21,12 +20,14 @@ beforeEach(() => {
 });
 after(() => Promise.all([sim?.close(), web?.close()]));
 
-/** A Worker over both kinds; `cases` are further pools. */
+/** A Worker over both kinds, with a web account of its own; `cases` are further pools. */
 async function worker(context, cases = {}, settings = {}) {
   const config = pools(sim, { plain: {}, ...cases });
   config.keys = [CLIENT_KEY, { id: 'narrow', key: 'sk-weir-narrow-key', models: ['other'] }, { id: 'off', key: 'sk-weir-disabled-key', enabled: false }, { id: 'tight', key: 'sk-weir-tight-key', limits: { rpm: 1 } }];
+  const email = `errors-${(made += 1)}@example.com`;
+  web.addAccount(email);
   config.upstreams.push({ id: 'deepseek-web', base_url: web.url });
-  config.accounts.push({ id: 'web', email: WEB, password: `password-of-${WEB}`, limits: { min_gap_ms: 0 } });
+  config.accounts.push({ id: 'web', email, password: `password-of-${email}`, limits: { min_gap_ms: 0 } });
   const deadlines = { connect_ms: 20_000, first_token_ms: 20_000, stall_ms: 1_200 };
   const started = await start({ config: { ...config, settings: { queue: { max_wait_ms: 500 }, hold_headers_ms: 20_000, deadlines, ...settings } } });
   context.after(() => started.stop());
