@@ -73,6 +73,8 @@ pub enum Part {
     Image {
         /// An `https:` or `data:` URL.
         url: String,
+        /// How closely it is to be looked at: `low`, `high`, … in the caller's word.
+        detail: Option<String>,
         /// Where it stands in the caller's request, as a JSON path.
         at: String,
     },
@@ -96,6 +98,8 @@ pub struct Tool {
     pub description: Option<String>,
     /// The JSON schema of its arguments; `{}` where the caller gave none.
     pub parameters: Value,
+    /// Whether arguments must fit the schema exactly.
+    pub strict: Option<bool>,
 }
 
 /// Whether the model calls tools.
@@ -132,7 +136,14 @@ pub enum Format {
     /// A JSON object.
     Json,
     /// JSON that fits a schema.
-    Schema(Value),
+    Schema {
+        /// The schema.
+        schema: Value,
+        /// Its name, where the caller gave one.
+        name: Option<String>,
+        /// Whether the answer must fit it exactly.
+        strict: Option<bool>,
+    },
 }
 
 impl Message {
@@ -157,6 +168,12 @@ impl Message {
 }
 
 impl ChatRequest {
+    /// The assistant's messages that call tools and do not say with what thoughts.
+    pub fn silent_callers(&mut self) -> impl Iterator<Item = &mut Message> {
+        let is_silent = |message: &&mut Message| !message.tool_calls.is_empty() && message.reasoning.is_none();
+        self.messages.iter_mut().filter(is_silent)
+    }
+
     /// A hash of the messages up to the first one of the user: every later turn of the conversation begins with them.
     pub fn conversation(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

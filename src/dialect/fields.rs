@@ -116,6 +116,22 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// Itself, where it is an object or absent.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn object(self) -> Result<Field<'a>, ChatError> {
+        if self.is_there() { self.needed_object() } else { Ok(self) }
+    }
+
+    /// Itself, where it is an object.
+    ///
+    /// # Errors
+    /// Where it is something else.
+    pub fn needed_object(self) -> Result<Field<'a>, ChatError> {
+        if self.value.is_object() { Ok(self) } else { Err(self.wrong("an object")) }
+    }
+
     /// A number, whole or not.
     ///
     /// # Errors

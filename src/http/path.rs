@@ -49,7 +49,7 @@ impl Route {
             ["v1", "responses"] if asked == "GET" => (Route::ResponseSocket, "GET"),
             ["v1", "responses"] => (chat(Dialect::Responses), "POST"),
             ["v1", "responses", id] if asked == "DELETE" => (Route::DeleteResponse((*id).to_owned()), "DELETE"),
-            ["v1", "responses", id] => (Route::Response((*id).to_owned()), "GET"),
+            ["v1", "responses", id] if asked == "GET" => (Route::Response((*id).to_owned()), "GET"),
             ["v1", "messages"] | ["anthropic", "v1", "messages"] => (chat(Dialect::Anthropic), "POST"),
             ["v1", "messages", "count_tokens"] | ["anthropic", "v1", "messages", "count_tokens"] => {
                 (Route::CountTokens, "POST")

@@ -33,6 +33,14 @@ pub(super) fn stream(readable: web_sys::ReadableStream) -> Result<Response> {
 
 /// An error, with what tells a client when to come back.
 pub(super) fn error(error: &ChatError, dialect: Dialect, request_id: &str) -> Result<Response> {
+    let is_long = error.retry_after_ms.is_none_or(|wait| wait > LONGEST_WAIT_MS);
+    // Codex does not know `x-should-retry`, and would sleep on: it is told in words alone.
+    let in_words = error.retry_after_ms.filter(|_| is_long && dialect == Dialect::Responses);
+    let told = in_words.map(|wait_ms| {
+        let message = format!("{} Try again in {} minutes.", error.message, wait_ms.div_ceil(60_000));
+        ChatError { message, retry_after_ms: None, ..error.clone() }
+    });
+    let error = told.as_ref().unwrap_or(error);
     let answer = json(error.status(), &dialect.error_body(error, request_id))?;
     let headers = answer.headers();
     if error.kind == ErrorKind::MethodNotAllowed
@@ -40,10 +48,7 @@ pub(super) fn error(error: &ChatError, dialect: Dialect, request_id: &str) -> Re
     {
         headers.set("allow", allowed)?;
     }
-    let is_long = error.retry_after_ms.is_none_or(|wait| wait > LONGEST_WAIT_MS);
-    // Codex does not know `x-should-retry`, and would sleep on.
-    let says_when = !(is_long && dialect == Dialect::Responses);
-    if let Some(wait_ms) = error.retry_after_ms.filter(|_| says_when) {
+    if let Some(wait_ms) = error.retry_after_ms {
         headers.set("retry-after", &wait_ms.div_ceil(1000).max(1).to_string())?;
         headers.set("retry-after-ms", &wait_ms.max(1).to_string())?;
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn tools() -> Vec<Tool> {
-    let tool = |name: &str, parameters: Value| Tool { name: name.into(), description: None, parameters };
+    let tool = |name: &str, parameters: Value| Tool { name: name.into(), description: None, parameters, strict: None };
     vec![
         tool(
             "get_weather",

@@ -19,6 +19,9 @@ pub(super) fn system(content: &Field) -> Result<Vec<Part>, ChatError> {
 /// Adds what a user's message says. Results of tools come first, right after their calls: OpenAI-format services take
 /// them nowhere else.
 pub(super) fn user(content: &Field, out: &mut Vec<Message>) -> Result<(), ChatError> {
+    if !content.is_there() {
+        return Err(content.wrong("a string or an array of blocks"));
+    }
     let mut parts = Vec::new();
     for block in blocks(content)? {
         if block.at("type").value == "tool_result" {
@@ -116,7 +119,7 @@ fn part(block: &Field) -> Result<Option<Part>, ChatError> {
     let source = block.at("source");
     Ok(match block.at("type").needed_text()?.as_str() {
         "text" => Some(Part::Text(block.at("text").needed_text()?)),
-        "image" => Some(Part::Image { url: url(&source)?, at: block.path.clone() }),
+        "image" => Some(Part::Image { url: url(&source)?, detail: None, at: block.path.clone() }),
         "document" => Some(document(block, &source)?),
         "search_result" => {
             let heading = [block.at("title").text()?, block.at("source").text()?];

@@ -1,7 +1,7 @@
 //! Anthropic's error bodies (api-conformance A39, A40).
 use serde_json::{Value, json};
 
-use crate::chat::{ChatError, ErrorKind};
+use crate::chat::ChatError;
 
 /// `{"type":"error","error":{type,message},"request_id"}`.
 pub fn body(error: &ChatError, request_id: &str) -> Value {
@@ -26,7 +26,6 @@ fn kind(error: &ChatError) -> &'static str {
         429 => "rate_limit_error",
         504 => "timeout_error",
         529 => "overloaded_error",
-        _ if error.kind == ErrorKind::NoAccount => "overloaded_error",
         status if status < 500 => "invalid_request_error",
         _ => "api_error",
     }
@@ -35,6 +34,7 @@ fn kind(error: &ChatError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::ErrorKind;
 
     #[test]
     fn has_the_whole_envelope() {

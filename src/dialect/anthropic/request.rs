@@ -53,10 +53,10 @@ fn chat(body: &Field) -> Result<ChatRequest, ChatError> {
         }
     }
     let (tools, searches) = tools::decode(&body.at("tools"))?;
-    let choice = body.at("tool_choice");
-    let output = body.at("output_config");
+    let choice = body.at("tool_choice").object()?;
+    let output = body.at("output_config").object()?;
     let format = [output.at("format"), body.at("output_format")].into_iter().find(Field::is_there);
-    let thinking = body.at("thinking");
+    let thinking = body.at("thinking").object()?;
     Ok(ChatRequest {
         messages: messages(body)?,
         tool_choice: tools::choice(&choice, &tools, searches)?,

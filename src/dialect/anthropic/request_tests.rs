@@ -64,13 +64,13 @@ fn reads_what_an_agent_sends() {
     assert_eq!(assistant.tool_calls, [call("t1", r#"{"path":"a"}"#), call("t2", "{}")]);
     assert_eq!((two.tool_call_id.as_deref(), two.failed, two.text()), (Some("t2"), true, "no such file".into()));
     assert_eq!((one.tool_call_id.as_deref(), one.text()), (Some("t1"), "one\nloaded: Grep".into()));
-    let image = |url: &str, at: &str| Part::Image { url: url.into(), at: at.into() };
+    let image = |url: &str, at: &str| Part::Image { url: url.into(), detail: None, at: at.into() };
     assert_eq!(one.parts[2], image("data:image/png;base64,AA", "messages[3].content[2].content[2]"));
     assert_eq!(after.text(), "And?\n[Result of a tool]\nold");
     assert_eq!(after.parts[2], image("https://x/y", "messages[4].content[0]"));
     assert_eq!(
         chat.tools[0],
-        Tool { name: "Read".into(), description: Some("Reads.".into()), parameters: json!({"type": "object"}) }
+        Tool { name: "Read".into(), description: Some("Reads.".into()), parameters: json!({"type": "object"}), strict: None }
     );
     assert_eq!(chat.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["Read", "bash"]);
     assert_eq!((&chat.tool_choice, chat.parallel_tool_calls), (&ToolChoice::Required, false));
@@ -84,7 +84,7 @@ fn what_is_not_said_is_not_asked() {
     assert_eq!((chat.reasoning, chat.tool_choice, chat.parallel_tool_calls), (Some(false), ToolChoice::Auto, true));
     assert_eq!(read(with("stream", json!(null))).unwrap().reasoning, Some(false));
     let schema = json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
-    assert_eq!(read(with("output_config", schema)).unwrap().format, Format::Schema(json!({"type": "object"})));
+    assert_eq!(read(with("output_config", schema)).unwrap().format, Format::Schema { schema: json!({"type": "object"}), name: None, strict: None });
     let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
     let chat = read(json!({
         "model": "m", "messages": [{"role": "user", "content": "x"}], "tools": search,
@@ -135,6 +135,10 @@ fn names_what_is_wrong() {
         (with("thread", json!({"type": "create"})), "thread"),
         (with("compaction", json!({})), "compaction"),
         (with("stop_sequences", json!("END")), "stop_sequences"),
+        (with("messages", json!([{"role": "user"}])), "messages[0].content"),
+        (with("system", json!([{"type": "image"}])), "system[0].text"),
+        (with("thinking", json!(true)), "thinking"),
+        (with("output_config", json!({"format": {"type": "json_schema"}})), "output_config.format.schema"),
     ];
     for (body, param) in cases {
         let error = read(body.clone()).expect_err(param);

@@ -20,6 +20,7 @@ pub(super) fn decode(list: &Field) -> Result<(Vec<Tool>, bool), ChatError> {
                 name: tool.at("name").needed_text()?,
                 description: Some(description(family).to_owned()),
                 parameters: parameters(family),
+                strict: None,
             }),
             "web_search" | "web_fetch" => searches = true,
             // Anthropic's servers run these; a model that lacks them goes on without.
@@ -36,14 +37,13 @@ pub(super) fn decode(list: &Field) -> Result<(Vec<Tool>, bool), ChatError> {
 }
 
 fn custom(tool: &Field) -> Result<Tool, ChatError> {
-    let schema = tool.at("input_schema");
-    if !schema.value.is_object() {
-        return Err(schema.wrong("an object"));
-    }
+    let schema = tool.at("input_schema").needed_object()?;
     Ok(Tool {
         name: tool.at("name").needed_name()?,
         description: tool.at("description").text()?,
         parameters: schema.value.clone(),
+        // OpenAI's `strict` refuses schemas that Anthropic's allows.
+        strict: None,
     })
 }
 
@@ -107,7 +107,10 @@ pub(super) fn choice(choice: &Field, tools: &[Tool], searches: bool) -> Result<T
 pub(super) fn format(format: &Field) -> Result<Format, ChatError> {
     match format.at("type").needed_text()?.as_str() {
         "text" => Ok(Format::Text),
-        "json_schema" => Ok(Format::Schema(format.at("schema").value.clone())),
+        "json_schema" => {
+            let schema = format.at("schema").needed_object()?.value.clone();
+            Ok(Format::Schema { schema, name: None, strict: None })
+        }
         _ => Err(format.at("type").wrong("json_schema")),
     }
 }

@@ -29,14 +29,14 @@ pub fn decode(body: &[u8]) -> Result<ChatRequest, ChatError> {
     };
     let stop = body.at("stop");
     let stop = if stop.value.is_string() { stop.text()?.into_iter().collect() } else { stop.texts()? };
-    let effort = body.at("reasoning_effort").text()?;
+    let (effort, thinking) = (body.at("reasoning_effort").text()?, body.at("thinking").object()?);
     Ok(ChatRequest {
         messages: body.at("messages").items()?.iter().map(message).collect::<Result<_, _>>()?,
         tools,
         tool_choice,
         parallel_tool_calls: body.at("parallel_tool_calls").flag()?.unwrap_or(true),
-        format: format(&body.at("response_format"))?,
-        reasoning: match body.at("thinking").at("type").text()? {
+        format: format(&body.at("response_format").object()?)?,
+        reasoning: match thinking.at("type").text()? {
             Some(thinking) => Some(thinking != "disabled"),
             None => effort.as_deref().map(|effort| effort != "none"),
         },
@@ -100,8 +100,12 @@ pub(super) fn read_part(part: &Field, role: Role) -> Result<Part, ChatError> {
     match kind.as_str() {
         "text" | "input_text" | "output_text" => Ok(Part::Text(part.at("text").needed_text()?)),
         "refusal" => Ok(Part::Text(part.at("refusal").needed_text()?)),
-        "image_url" | "input_image" if image.value.is_string() => Ok(Part::Image { url: image.needed_text()?, at }),
-        "image_url" | "input_image" => Ok(Part::Image { url: image.at("url").needed_text()?, at }),
+        "image_url" | "input_image" if image.value.is_string() => {
+            Ok(Part::Image { url: image.needed_text()?, detail: part.at("detail").text()?, at })
+        }
+        "image_url" | "input_image" => {
+            Ok(Part::Image { url: image.at("url").needed_text()?, detail: image.at("detail").text()?, at })
+        }
         "file" | "input_file" if file.at("file_data").is_there() => {
             Ok(Part::File { name: file.at("filename").text()?, data: file.at("file_data").needed_text()?, at })
         }
@@ -137,6 +141,7 @@ fn read_function(function: &Field) -> Result<Tool, ChatError> {
         } else {
             Value::Object(serde_json::Map::new())
         },
+        strict: function.at("strict").flag()?,
     })
 }
 
@@ -145,8 +150,13 @@ fn format(format: &Field) -> Result<Format, ChatError> {
         None | Some("text") => Ok(Format::Text),
         Some("json_object") => Ok(Format::Json),
         Some("json_schema") => {
-            let schema = format.at("json_schema").at("schema");
-            Ok(if schema.is_there() { Format::Schema(schema.value.clone()) } else { Format::Json })
+            let wanted = format.at("json_schema").object()?;
+            let schema = wanted.at("schema").object()?;
+            if !schema.is_there() {
+                return Ok(Format::Json);
+            }
+            let (name, strict) = (wanted.at("name").text()?, wanted.at("strict").flag()?);
+            Ok(Format::Schema { schema: schema.value.clone(), name, strict })
         }
         Some(_) => Err(format.at("type").wrong("text, json_object or json_schema")),
     }

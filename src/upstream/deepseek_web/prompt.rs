@@ -16,16 +16,19 @@ pub fn build(messages: Vec<(Role, String)>, style: PromptStyle) -> String {
     }
     let ends_with_answer = blocks.last().is_some_and(|(role, _)| *role == Role::Assistant);
     let mut prompt = String::new();
+    let last = blocks.len().saturating_sub(1);
     for (index, (role, text)) in blocks.into_iter().enumerate() {
         // Nobody speaks in another's name: not a page that a tool fetched, either.
         let text = without_images(&text).replace("<｜", "< ｜");
         match style {
-            PromptStyle::Native => native(&mut prompt, index, role, &text),
-            PromptStyle::Full => full(&mut prompt, index, role, &text),
             PromptStyle::Plain => {
                 let line_break = if index == 0 { "" } else { "\n\n" };
                 prompt.push_str(&format!("{line_break}<{}>: {text}", name(role)));
             }
+            // An answer that was begun is gone on with: its turn does not end.
+            _ if role == Role::Assistant && index == last => prompt.push_str(&format!("<｜Assistant｜>{text}")),
+            PromptStyle::Native => native(&mut prompt, index, role, &text),
+            PromptStyle::Full => full(&mut prompt, index, role, &text),
         }
     }
     match style {
@@ -138,6 +141,8 @@ mod tests {
     #[test]
     fn an_answer_that_was_begun_is_gone_on_with() {
         let said = vec![(Role::User, "Hi".to_owned()), (Role::Assistant, "Hel".to_owned())];
-        assert!(build(said, PromptStyle::Plain).ends_with("<Assistant>: Hel"));
+        assert!(build(said.clone(), PromptStyle::Plain).ends_with("<Assistant>: Hel"));
+        assert!(build(said.clone(), PromptStyle::Native).ends_with("<｜Assistant｜>Hel"));
+        assert!(build(said, PromptStyle::Full).ends_with("<｜Assistant｜>Hel"));
     }
 }

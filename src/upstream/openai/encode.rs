@@ -108,7 +108,10 @@ fn said(message: &Message) -> Value {
 fn part(part: &Part) -> Value {
     match part {
         Part::Text(text) => json!({"type": "text", "text": text}),
-        Part::Image { url, .. } => json!({"type": "image_url", "image_url": {"url": url}}),
+        Part::Image { url, detail: None, .. } => json!({"type": "image_url", "image_url": {"url": url}}),
+        Part::Image { url, detail, .. } => {
+            json!({"type": "image_url", "image_url": {"url": url, "detail": detail}})
+        }
         Part::File { name, data, .. } => {
             let name = name.as_deref().unwrap_or("document");
             json!({"type": "file", "file": {"filename": name, "file_data": data}})
@@ -118,8 +121,9 @@ fn part(part: &Part) -> Value {
 
 fn tool(tool: &Tool) -> Value {
     let mut function = json!({"name": tool.name, "parameters": tool.parameters});
-    if let (Some(fields), Some(description)) = (function.as_object_mut(), &tool.description) {
-        fields.insert("description".to_owned(), description.as_str().into());
+    if let Some(fields) = function.as_object_mut() {
+        fields.extend(tool.description.as_deref().map(|text| ("description".to_owned(), text.into())));
+        fields.extend(tool.strict.map(|strict| ("strict".to_owned(), strict.into())));
     }
     json!({"type": "function", "function": function})
 }
@@ -141,8 +145,12 @@ fn format(format: &Format) -> Value {
     match format {
         Format::Text => Value::Null,
         Format::Json => json!({"type": "json_object"}),
-        Format::Schema(schema) => {
-            json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}})
+        Format::Schema { schema, name, strict } => {
+            let mut inner = json!({"name": name.as_deref().unwrap_or("answer"), "schema": schema});
+            if let (Some(fields), Some(strict)) = (inner.as_object_mut(), strict) {
+                fields.insert("strict".to_owned(), (*strict).into());
+            }
+            json!({"type": "json_schema", "json_schema": inner})
         }
     }
 }
@@ -176,7 +184,7 @@ mod tests {
     #[test]
     fn everything_has_its_place() {
         let call = ToolCall { id: "c1".into(), name: "f".into(), arguments: "{}".into() };
-        let image = Part::Image { url: "https://x/y.png".into(), at: String::new() };
+        let image = Part::Image { url: "https://x/y.png".into(), detail: Some("low".into()), at: String::new() };
         let chat = ChatRequest {
             messages: vec![
                 Message::new(Role::System, "Be brief."),
@@ -198,24 +206,25 @@ mod tests {
                 name: "f".into(),
                 description: Some("d".into()),
                 parameters: json!({"type": "object"}),
+                strict: Some(true),
             }],
             tool_choice: ToolChoice::Named("f".into()),
-            format: Format::Schema(json!({"type": "array"})),
+            format: Format::Schema { schema: json!({"type": "array"}), name: None, strict: Some(true) },
             reasoning: Some(true),
             effort: Some("high".into()),
             max_tokens: Some(1000),
             temperature: Some(0.5),
             ..ChatRequest::default()
         };
-        let picture = json!({"type": "image_url", "image_url": {"url": "https://x/y.png"}});
+        let picture = json!({"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": "low"}});
         assert_eq!(
             sent(&chat),
             json!({
                 "model": "m", "stream": true, "stream_options": {"include_usage": true}, "max_tokens": 100,
                 "temperature": 0.5, "thinking": {"type": "enabled"}, "reasoning_effort": "high",
-                "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+                "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": true}}],
                 "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
-                "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "array"}}},
+                "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "array"}, "strict": true}},
                 "messages": [
                     {"role": "system", "content": "Be brief."},
                     {"role": "assistant", "content": null, "reasoning_content": "hm",

@@ -115,7 +115,7 @@ impl TextOnly {
             return Some(unmet("The model did not give the JSON that `response_format` asks for."));
         };
         match format {
-            Format::Schema(schema) => tools::misfit(schema, &value)
+            Format::Schema { schema, .. } => tools::misfit(schema, &value)
                 .map(|what| unmet(&format!("The model's JSON does not fit the schema of `response_format`: {what}."))),
             Format::Text | Format::Json => None,
         }
@@ -127,7 +127,7 @@ fn json(format: &Format) -> Option<(Json, Format)> {
     let object_only = match format {
         Format::Text => return None,
         Format::Json => true,
-        Format::Schema(schema) => schema.get("type").is_some_and(|kind| kind == "object"),
+        Format::Schema { schema, .. } => schema.get("type").is_some_and(|kind| kind == "object"),
     };
     Some((Json::new(object_only), format.clone()))
 }

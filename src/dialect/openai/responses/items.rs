@@ -39,7 +39,7 @@ pub(super) fn read(list: &Field, own: usize) -> Result<History, ChatError> {
     let earlier = items.len().saturating_sub(own);
     for (index, item) in items.into_iter().enumerate() {
         let path = format!("{}[{}]", list.path, index.saturating_sub(earlier));
-        history.add(&Field { value: item.value, path })?;
+        history.add(&Field { value: item.value, path }.needed_object()?)?;
     }
     Ok(history)
 }

@@ -95,7 +95,7 @@ pub fn decode(body: &Value, bytes: usize, earlier: Earlier) -> Result<(Envelope,
     let instructions = body.at("instructions").text()?.filter(|text| !text.is_empty());
     let mut messages: Vec<Message> = instructions.map(|text| Message::new(Role::System, text)).into_iter().collect();
     messages.extend(history.messages);
-    let effort = body.at("reasoning").at("effort").text()?;
+    let effort = body.at("reasoning").object()?.at("effort").text()?;
     let chat = ChatRequest {
         messages,
         tool_choice: match choice.value {
@@ -106,7 +106,7 @@ pub fn decode(body: &Value, bytes: usize, earlier: Earlier) -> Result<(Envelope,
         },
         tools,
         parallel_tool_calls: body.at("parallel_tool_calls").flag()?.unwrap_or(true),
-        format: format(&body.at("text").at("format"))?,
+        format: format(&body.at("text").object()?.at("format").object()?)?,
         reasoning: effort.as_deref().map(|effort| effort != "none"),
         effort,
         search: searches.then_some(true),
@@ -157,7 +157,10 @@ fn format(format: &Field) -> Result<Format, ChatError> {
     match format.at("type").text()?.as_deref() {
         None | Some("text") => Ok(Format::Text),
         Some("json_object") => Ok(Format::Json),
-        Some("json_schema") => Ok(Format::Schema(format.at("schema").value.clone())),
+        Some("json_schema") => {
+            let schema = format.at("schema").needed_object()?.value.clone();
+            Ok(Format::Schema { schema, name: format.at("name").text()?, strict: format.at("strict").flag()? })
+        }
         Some(_) => Err(format.at("type").wrong("text, json_object or json_schema")),
     }
 }

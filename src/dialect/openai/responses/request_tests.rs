@@ -57,7 +57,7 @@ fn reads_what_codex_sends() {
         panic!("{:#?}", chat.messages)
     };
     assert_eq!((system.text(), rules.role, rules.text()), ("Be brief.".into(), Role::System, "Rules.".into()));
-    let image = Part::Image { url: "data:image/png;base64,AA".into(), at: "input[1].content[1]".into() };
+    let image = Part::Image { url: "data:image/png;base64,AA".into(), detail: None, at: "input[1].content[1]".into() };
     assert_eq!(user.parts, [Part::Text("Look.".into()), image]);
     assert_eq!((said.text(), said.reasoning.as_deref()), ("Sure.".into(), Some("hm")));
     let call = |id: &str, name: &str, arguments: &str| ToolCall {
@@ -76,7 +76,8 @@ fn reads_what_codex_sends() {
     assert!(form.names["patch"].is_custom && form.names["functions__exec"].is_custom);
     assert_eq!(form.names["agents__spawn"].namespace.as_deref(), Some("agents"));
     assert_eq!((chat.search, chat.reasoning, chat.effort.as_deref()), (Some(true), Some(true), Some("high")));
-    assert_eq!((chat.format, chat.max_tokens), (Format::Schema(json!({"type": "object"})), Some(9)));
+    let format = Format::Schema { schema: json!({"type": "object"}), name: Some("n".into()), strict: None };
+    assert_eq!((chat.format, chat.max_tokens), (format, Some(9)));
     assert_eq!((form.kept_input.as_ref(), chat.parallel_tool_calls), (None, false));
 }
 
@@ -116,6 +117,8 @@ fn names_what_is_wrong() {
         (with("tool_choice", json!({"type": "function", "name": "f"})), "tool_choice"),
         (with("text", json!({"format": {"type": "xml"}})), "text.format.type"),
         (with("store", json!("yes")), "store"),
+        (with("input", json!([5])), "input[0]"),
+        (with("reasoning", json!("high")), "reasoning"),
         (with("max_output_tokens", json!(-1)), "max_output_tokens"),
     ];
     for (body, param) in cases {

@@ -37,12 +37,15 @@ enum Kind {
     Call { call_id: String, name: Name },
 }
 
+/// The status of what is being written, and of what is whole.
+const OPEN: &str = "in_progress";
+const DONE: &str = "completed";
 /// Events that [`opening`] makes.
 const OPENING_EVENTS: u64 = 2;
 
 /// The first two events of a stream.
 pub fn opening(head: &Head, form: &Form) -> Vec<u8> {
-    let response = object(head, form, "in_progress", Vec::new(), &Map::new());
+    let response = object(head, form, OPEN, Vec::new(), &Map::new());
     let mut out = Vec::new();
     for (number, name) in (0..OPENING_EVENTS).zip(["response.created", "response.in_progress"]) {
         write(name, json!({"sequence_number": number, "response": response}), &mut out);
@@ -83,7 +86,7 @@ impl Encoder {
         if goes_on {
             return;
         }
-        self.close(out);
+        self.close(DONE, out);
         let mark = match kind {
             Kind::Reasoning => "rs",
             Kind::Message => "msg",
@@ -95,7 +98,7 @@ impl Encoder {
         let (index, id) = (self.output.len(), item.id.clone());
         let is_message = matches!(item.kind, Kind::Message);
         let is_reasoning = matches!(item.kind, Kind::Reasoning);
-        self.event("response.output_item.added", json!({"output_index": index, "item": item.shown(false)}), out);
+        self.event("response.output_item.added", json!({"output_index": index, "item": item.shown(OPEN)}), out);
         if is_message {
             let part = item.part();
             let data = json!({"item_id": id, "output_index": index, "content_index": 0, "part": part});
@@ -133,7 +136,8 @@ impl Encoder {
         self.event(name, data, out);
     }
 
-    fn close(&mut self, out: &mut Vec<u8>) {
+    /// Ends the open item; `status` says how.
+    fn close(&mut self, status: &str, out: &mut Vec<u8>) {
         let Some(mut item) = self.item.take() else { return };
         let index = self.output.len();
         let id = item.id.clone();
@@ -170,20 +174,20 @@ impl Encoder {
                 self.event("response.function_call_arguments.done", data, out);
             }
         }
-        let shown = item.shown(true);
+        let shown = item.shown(status);
         self.event("response.output_item.done", json!({"output_index": index, "item": shown}), out);
         self.output.push(shown);
     }
 
     fn finish(&mut self, reason: &FinishReason, out: &mut Vec<u8>) {
         self.begin(out);
-        self.close(out);
         let why = match reason {
             FinishReason::Length => Some("max_output_tokens"),
             FinishReason::ContentFilter => Some("content_filter"),
             FinishReason::Stop | FinishReason::StopSequence(_) | FinishReason::ToolCalls => None,
         };
-        let status = if why.is_some() { "incomplete" } else { "completed" };
+        let status = if why.is_some() { "incomplete" } else { DONE };
+        self.close(status, out);
         let mut end = Map::new();
         end.insert("usage".to_owned(), usage(&self.usage));
         if let Some(why) = why {
@@ -249,8 +253,8 @@ impl Item {
         json!({"type": "output_text", "text": self.text, "annotations": self.annotations, "logprobs": []})
     }
 
-    fn shown(&self, is_done: bool) -> Value {
-        let (id, status) = (&self.id, if is_done { "completed" } else { "in_progress" });
+    fn shown(&self, status: &str) -> Value {
+        let (id, is_done) = (&self.id, status != OPEN);
         match &self.kind {
             Kind::Reasoning => {
                 let part = json!({"type": "summary_text", "text": self.text});

@@ -65,7 +65,7 @@ impl Offered {
             let known = Name { namespace: namespace.map(str::to_owned), name, is_custom };
             self.names.insert(flat.clone(), known);
         }
-        self.tools.push(Tool { name: flat, description, parameters });
+        self.tools.push(Tool { name: flat, description, parameters, strict: tool.at("strict").flag()? });
         Ok(())
     }
 }
