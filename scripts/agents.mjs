@@ -21,7 +21,7 @@ export async function ensureAgent(command) {
       rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory, { recursive: true });
       writeFileSync(join(directory, 'package.json'), '{"private":true}');
-      await run('npm', ['install', '--no-fund', '--no-audit', '--loglevel=error', `${name}@${version}`], { cwd: directory, quiet: true });
+      await run('npm', ['install', '--no-fund', '--no-audit', '--loglevel=error', '--fetch-retries=1', `${name}@${version}`], { cwd: directory, quiet: true });
       writeFileSync(complete, '');
     });
   } catch (error) {

@@ -25,8 +25,8 @@ export class Workplace {
   }
 
   /** Runs Claude Code; `result` is its last line, as JSON. */
-  claude(path, { base, args = [], env = {} }) {
-    return this.#start(path, ['-p', TASK, '--output-format', 'json', '--allowedTools', 'Read', 'Edit', ...args], {
+  claude(path, { base, format = ['json'], args = [], env = {} }) {
+    return this.#start(path, ['-p', TASK, '--output-format', ...format, '--allowedTools', 'Read', 'Edit', ...args], {
       CLAUDE_CONFIG_DIR: join(this.home, '.claude'),
       ANTHROPIC_BASE_URL: base,
       ANTHROPIC_AUTH_TOKEN: CLIENT_KEY,
@@ -56,7 +56,7 @@ export class Workplace {
     });
   }
 
-  /** The agent at work: `ended` resolves with its code, its output and the lines of it that are JSON. */
+  /** The agent at work: `ended` resolves with its code, its output and the lines of it that are JSON; `says` waits for a part of that. */
   #start(path, args, env) {
     const kept = Object.fromEntries(['PATH', 'LANG', 'SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
     const child = spawn(path, args, { cwd: this.project, stdio: ['ignore', 'pipe', 'pipe'], env: { ...kept, HOME: this.home, ...env } });
@@ -73,6 +73,12 @@ export class Workplace {
         done({ code, signal, stdout, stderr, events, result: events.at(-1) });
       });
     });
-    return { child, ended };
+    const says = (pattern) =>
+      new Promise((done, failed) => {
+        const heard = () => Buffer.concat(out).toString();
+        child.stdout.on('data', () => pattern.test(heard()) && done());
+        child.once('close', () => failed(new Error(`it ended without saying ${pattern}: ${heard()}${Buffer.concat(err)}`)));
+      });
+    return { child, ended, says };
   }
 }

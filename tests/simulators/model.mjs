@@ -4,8 +4,8 @@
 //   speakOpenAi(sim, 'native', model);   // natively
 //   speakDeepSeek(chat, model);          // as the gateway's prompt asks for it
 //
-// A view is what a model sees: `said`, the user's last words; `results`, those of all tools, in order; `offers(name)`, whether
-// there is such a tool; `wantsJson`; `all`, everything as one text.
+// A view is what a model sees: `said`, the user's last words; `results`, those of all tools, in the order of their calls;
+// `offers(name)`, whether there is such a tool; `wantsJson`; `all`, everything as one text.
 import { behaviours } from './openai-behaviours.mjs';
 
 const pieces = (text) => (text === undefined ? [] : text.match(/[^]{1,9}/gu) ?? []);
@@ -29,9 +29,11 @@ export function speakOpenAi(simulator, name, model) {
 function viewOfMessages(body) {
   const textOf = ({ content }) => (typeof content === 'string' ? content : (content ?? []).map((part) => part.text ?? '').join(''));
   const of = (role) => body.messages.filter((message) => message.role === role).map(textOf);
+  const results = new Map(body.messages.filter(({ role }) => role === 'tool').map((message) => [message.tool_call_id, textOf(message)]));
+  const calls = body.messages.flatMap((message) => message.tool_calls ?? []);
   return {
     said: of('user').at(-1) ?? '',
-    results: of('tool'),
+    results: calls.filter(({ id }) => results.has(id)).map(({ id }) => results.get(id)),
     offers: (name) => (body.tools ?? []).some((tool) => tool.function?.name === name) && body.tool_choice !== 'none',
     wantsJson: ['json_object', 'json_schema'].includes(body.response_format?.type),
     all: JSON.stringify(body),
@@ -55,11 +57,15 @@ const parameters = (given) =>
 
 function viewOfPrompt(prompt) {
   const turns = prompt.split('<｜User｜>').map((turn) => turn.split('<｜Assistant｜>')[0]);
-  const isResult = /<tool_result id="[^"]*">\n([^]*?)\n<\/tool_result>/g;
+  const isResult = /<tool_result id="([^"]*)">\n([^]*?)\n<\/tool_result>/g;
+  const results = [...prompt.matchAll(isResult)].map(([, id, text]) => ({ id, text }));
+  // Calls that show no id can only be matched by their order.
+  const calls = [...prompt.matchAll(/<invoke [^>]*\bid="([^"]*)"/g)].map(([, id]) => id);
+  if (calls.length > 0) results.sort((a, b) => calls.indexOf(a.id) - calls.indexOf(b.id));
   const said = turns.slice(1).map((turn) => turn.replace(isResult, '').trim()).filter((turn) => turn !== '');
   return {
     said: said.at(-1) ?? '',
-    results: [...prompt.matchAll(isResult)].map(([, result]) => result),
+    results: results.map(({ text }) => text),
     offers: (name) => new RegExp(`^- ${name}(: |$)`, 'm').test(prompt),
     wantsJson: /JSON schema|one JSON object/.test(prompt),
     all: prompt,
