@@ -10,7 +10,7 @@ use worker::{Date, Delay};
 
 use super::answer::{Answer, Receipt};
 use super::passage::{FastPath, Passage};
-use super::remember::Memory;
+use super::remember::{Memory, Thoughts};
 use super::translation::Translation;
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
@@ -40,6 +40,8 @@ pub(super) struct Try<'a> {
     pub(super) envelope: &'a Envelope,
     pub(super) reply: &'a Reply,
     pub(super) memory: &'a Memory,
+    /// Whether the thoughts behind tool calls are remembered.
+    pub(super) remembers: bool,
     pub(super) settings: &'a Settings,
     pub(super) departure: &'a Departure,
     pub(super) receipt: Receipt,
@@ -234,8 +236,11 @@ impl Try<'_> {
         if ended == End::Ended {
             tail.borrow_mut().extend_from_slice(&passage.borrow_mut().end());
         }
-        let phase = passage.borrow().phase();
-        self.keep(&phase).await;
+        let is_complete = passage.borrow().phase() == Phase::Complete;
+        if is_complete {
+            let thoughts = passage.borrow_mut().thoughts();
+            self.keep(thoughts).await;
+        }
         let last = std::mem::take(&mut *tail.borrow_mut());
         if ended != End::Left && sink.write(&last).await.is_err() { End::Left } else { ended }
     }
@@ -248,15 +253,24 @@ impl Try<'_> {
         headers_seen: &Cell<bool>,
     ) -> Result<First, Failure> {
         let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
-            Opened::Whole(body, usage) => return Ok(First::Whole(body, usage)),
-            Opened::Stream(source, meter) => (source, Box::new(FastPath(meter)) as Box<dyn Passage>),
+            Opened::Whole(body, usage) => {
+                if self.remembers {
+                    self.memory.keep_thoughts(Thoughts::of_completion(&body)).await;
+                }
+                return Ok(First::Whole(body, usage));
+            }
+            Opened::Stream(source, meter) => {
+                (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
+            }
             Opened::Events(source, decode) => {
                 (source, Box::new(Translation::new(decode, self.reply.encoder())) as Box<dyn Passage>)
             }
         };
         let mut lead = Vec::new();
         loop {
-            self.keep(&passage.phase()).await;
+            if passage.phase() == Phase::Complete {
+                self.keep(passage.thoughts()).await;
+            }
             match passage.phase() {
                 Phase::Running if !passage.started() => {}
                 Phase::Paused if !passage.started() => {
@@ -286,11 +300,12 @@ impl Try<'_> {
     }
 
     /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
-    async fn keep(&self, phase: &Phase) {
-        if *phase == Phase::Complete
-            && let Some(kept) = self.reply.kept()
-        {
+    async fn keep(&self, thoughts: Thoughts) {
+        if let Some(kept) = self.reply.kept() {
             self.memory.keep_response(kept).await;
+        }
+        if self.remembers {
+            self.memory.keep_thoughts(thoughts).await;
         }
     }
 }

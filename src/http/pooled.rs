@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use futures::future::{Either, select};
+use memchr::memmem;
 use worker::Env;
 
 use super::answer::{Answer, Receipt};
@@ -16,11 +17,14 @@ use crate::dialect::{Reply, openai};
 use crate::ledger::client::{self, Admitted, Lease, Route};
 use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
 use crate::stream::pipe::Departure;
+use crate::stream::splice::Edit;
 use crate::upstream::deepseek_web;
 use crate::upstream::deepseek_web::call::Owner;
 use crate::upstream::deepseek_web::session::Credential;
 use crate::upstream::failure::{self, Failure};
 use crate::upstream::openai::call::{self, Ask};
+use crate::upstream::openai::encode::Reasoning;
+use crate::upstream::openai::thoughts;
 use crate::upstream::service::Service;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
@@ -74,11 +78,12 @@ impl Call {
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
                 let receipt = Receipt { attempts: 1, waited_ms: 0, model: candidate.model.clone() };
-                let chat = match self.chat(&candidate) {
+                let chat = match self.chat(&candidate).await {
                     Ok(chat) => chat,
                     Err(error) => return self.fail(&mut answer, error, receipt).await,
                 };
-                let Some(service) = self.service(&candidate, Login::Direct(&credential), chat.as_ref()) else { return };
+                let (login, edits) = (Login::Direct(&credential), self.edits(&candidate).await);
+                let Some(service) = self.service(&candidate, login, chat.as_ref(), edits) else { return };
                 let attempt = self.attempt(&settings, &candidate, receipt.clone(), Rc::new(|| {}));
                 let ended = attempt.run(&service, &mut answer).await;
                 service.finish().await;
@@ -119,11 +124,11 @@ impl Call {
         };
         receipt.model.clone_from(&candidate.model);
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
-        let chat = match self.chat(&candidate) {
+        let chat = match self.chat(&candidate).await {
             Ok(chat) => chat,
             Err(error) => return self.settle(lease, Ended::Failed(of_caller(error))).await,
         };
-        let Some(service) = self.service(&candidate, login, chat.as_ref()) else {
+        let Some(service) = self.service(&candidate, login, chat.as_ref(), self.edits(&candidate).await) else {
             return self.settle(lease, Ended::Failed(unreadable())).await;
         };
         let (env, renewed) = (self.env.clone(), lease.clone());
@@ -160,13 +165,46 @@ impl Call {
     }
 
     /// The call in common words, for a service that does not speak the caller's.
-    fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
+    async fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
         let chat = match (candidate.kind, &self.envelope.body) {
             (Kind::Openai, Body::Openai(_)) => return Ok(None),
             (_, Body::Openai(raw)) => openai::chat::decode(&raw.bytes)?,
             (_, Body::Chat { chat, .. }) => (**chat).clone(),
         };
-        if candidate.takes_media { Ok(Some(chat)) } else { chat.without_media().map(Some) }
+        let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
+        if self.remembers(candidate) {
+            let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
+            let mut thoughts = self.memory.thoughts(calls.collect()).await;
+            let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
+            for message in chat.silent_callers() {
+                let known = message.tool_calls.first().and_then(|call| thoughts.remove(&call.id));
+                message.reasoning = known.or(wants_any.then(String::new));
+            }
+        }
+        Ok(Some(chat))
+    }
+
+    /// The thoughts that a body lacks which goes to its service as it is.
+    async fn edits(&self, candidate: &Candidate) -> Vec<Edit> {
+        let Body::Openai(raw) = &self.envelope.body else { return Vec::new() };
+        if !self.remembers(candidate) {
+            return Vec::new();
+        }
+        let silent = thoughts::silent(raw);
+        let known = self.memory.thoughts(silent.iter().map(|silent| silent.call.clone()).collect()).await;
+        thoughts::edits(&silent, &known)
+    }
+
+    /// Whether this call and its answer have to do with the thoughts behind tool calls. A body that goes to its service as
+    /// it is is read for them only where the service is known to want them.
+    fn remembers(&self, candidate: &Candidate) -> bool {
+        let uses_tools = match &self.envelope.body {
+            Body::Openai(raw) => {
+                candidate.limits.reasoning == Reasoning::Thinking && memmem::find(&raw.bytes, b"\"tools\"").is_some()
+            }
+            Body::Chat { chat, .. } => !chat.tools.is_empty(),
+        };
+        candidate.kind == Kind::Openai && uses_tools && self.memory.settings.reasoning
     }
 
     fn service<'a>(
@@ -174,11 +212,12 @@ impl Call {
         candidate: &'a Candidate,
         login: Login<'a>,
         chat: Option<&'a ChatRequest>,
+        edits: Vec<Edit>,
     ) -> Option<Service<'a>> {
         let (envelope, settings) = (&self.envelope, &self.caller.hot().settings.deepseek_web);
         let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
         let ask = match (candidate.kind, &envelope.body, chat) {
-            (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw),
+            (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw, edits),
             (Kind::Openai, Body::Chat { prompt_tokens, .. }, Some(chat)) => Ask::Chat(chat, *prompt_tokens),
             (_, _, None) => return None,
             (_, _, Some(chat)) => {
@@ -212,6 +251,7 @@ impl Call {
             envelope: &self.envelope,
             reply: &self.reply,
             memory: &self.memory,
+            remembers: self.remembers(candidate),
             settings,
             departure: &self.departure,
             receipt,

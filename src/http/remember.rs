@@ -1,12 +1,17 @@
 //! What one call remembers for the next: stored responses, and the thoughts behind tool calls.
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use worker::Env;
 
-use crate::chat::{ChatError, ErrorKind};
+use crate::chat::{ChatError, ChatEvent, ErrorKind};
 use crate::config;
 use crate::dialect::openai::responses::Kept;
 use crate::dialect::openai::responses::request::{Earlier, Wanted};
 use crate::memory::{self, Entry, Keep, Recall};
+
+/// Thoughts that are longer are remembered in part: the upstream wants them, and does not compare.
+const THOUGHTS_MAX: usize = 256 * 1024;
 
 /// One caller's memory.
 #[derive(Clone)]
@@ -81,10 +86,65 @@ impl Memory {
         self.keep(entries).await;
     }
 
+    /// The thoughts behind tool calls, by the calls' ids, as far as they are remembered.
+    pub(super) async fn thoughts(&self, calls: Vec<String>) -> BTreeMap<String, String> {
+        if calls.is_empty() {
+            return BTreeMap::new();
+        }
+        let recall = Recall { ids: calls.iter().map(|call| thoughts_id(call)).collect(), chain: None };
+        // Without them the upstream may refuse the call, which the caller is told then.
+        let found = memory::recall(&self.env, &self.owner, &recall).await.unwrap_or_default().found;
+        let of = |call: String| Some((found.get(&thoughts_id(&call))?.clone(), call));
+        calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect()
+    }
+
+    /// Remembers the thoughts behind an answer's calls.
+    pub(super) async fn keep_thoughts(&self, thoughts: Thoughts) {
+        let ttl_s = self.settings.reasoning_s;
+        let Thoughts { text, call } = thoughts;
+        if let Some(call) = call.filter(|_| !text.is_empty()) {
+            self.keep(vec![Entry { id: thoughts_id(&call), previous: None, text, ttl_s }]).await;
+        }
+    }
+
     async fn keep(&self, entries: Vec<Entry>) {
         let keep = Keep { entries, max_bytes: self.settings.max_bytes };
         memory::keep(&self.env, &self.owner, &keep).await;
     }
+}
+
+/// What an answer thought, and the first tool that it called then.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Thoughts {
+    text: String,
+    call: Option<String>,
+}
+
+impl Thoughts {
+    /// Listens to an answer.
+    pub(super) fn hear(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::Reasoning(text) if self.text.len() < THOUGHTS_MAX => self.text.push_str(text),
+            ChatEvent::ToolCall { id, .. } => {
+                self.call.get_or_insert_with(|| id.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Of a whole `chat.completion`.
+    pub(super) fn of_completion(body: &[u8]) -> Thoughts {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Thoughts {
+            text: text("/choices/0/message/reasoning_content").unwrap_or_default(),
+            call: text("/choices/0/message/tool_calls/0/id"),
+        }
+    }
+}
+
+fn thoughts_id(call: &str) -> String {
+    format!("thoughts {call}")
 }
 
 fn not_found(id: &str) -> ChatError {

@@ -1,7 +1,8 @@
 //! An answer in the caller's format, made of a service's events.
+use super::passage::Passage;
+use super::remember::Thoughts;
 use crate::chat::{ChatError, ChatEvent, Outcome, Usage};
 use crate::dialect::Encode;
-use crate::http::passage::Passage;
 use crate::upstream::decode::{Decode, Phase};
 use crate::upstream::failure::Failure;
 use crate::upstream::openai::meter::Fed;
@@ -12,13 +13,14 @@ pub(super) struct Translation {
     encode: Box<dyn Encode>,
     started: bool,
     usage: Option<Usage>,
+    thoughts: Thoughts,
     /// The service's answer cannot be put in the caller's format.
     failed: Option<Failure>,
 }
 
 impl Translation {
     pub(super) fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Translation {
-        Translation { decode, encode, started: false, usage: None, failed: None }
+        Translation { decode, encode, started: false, usage: None, thoughts: Thoughts::default(), failed: None }
     }
 
     fn write(&mut self, events: Vec<ChatEvent>) -> Vec<u8> {
@@ -27,6 +29,7 @@ impl Translation {
             if let ChatEvent::Usage(usage) = event {
                 self.usage = Some(usage);
             }
+            self.thoughts.hear(&event);
             if let Err(error) = self.encode.push(event, &mut out) {
                 // Not the account's fault, but another try may do better.
                 self.failed = Some(Failure { outcome: Outcome::CallerError, error, retry: true });
@@ -66,6 +69,10 @@ impl Passage for Translation {
 
     fn usage(&self) -> Option<Usage> {
         self.usage.or_else(|| self.decode.usage())
+    }
+
+    fn thoughts(&mut self) -> Thoughts {
+        std::mem::take(&mut self.thoughts)
     }
 
     fn fail(&mut self, error: &ChatError) -> Vec<u8> {

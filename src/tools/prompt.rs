@@ -92,15 +92,23 @@ mod tests {
 
     #[test]
     fn says_what_may_and_what_must_be_called() {
-        let tools =
-            [Tool { name: "f".into(), description: Some("Does.".into()), parameters: json!({"type": "object"}), strict: None }];
+        let tools = [Tool {
+            name: "f".into(),
+            description: Some("Does.".into()),
+            parameters: json!({"type": "object"}),
+            strict: None,
+        }];
         let text = instructions(&tools, &ToolChoice::Auto, true).unwrap();
         assert!(text.contains("- f: Does.\n  parameters: {\"type\":\"object\"}") && text.contains("several invokes"));
         assert!(!text.contains("must call"));
         assert!(instructions(&tools, &ToolChoice::Named("f".into()), false).unwrap().contains("must call f now"));
         assert_eq!(instructions(&tools, &ToolChoice::None, true), None);
         assert_eq!(instructions(&[], &ToolChoice::Required, true), None);
-        assert!(format_instructions(&Format::Schema { schema: json!({"a": 1}), name: None, strict: None }).unwrap().contains("{\"a\":1}"));
+        assert!(
+            format_instructions(&Format::Schema { schema: json!({"a": 1}), name: None, strict: None })
+                .unwrap()
+                .contains("{\"a\":1}")
+        );
     }
 
     #[test]

@@ -9,11 +9,17 @@ use crate::dialect::fields::Field;
 pub(super) fn system(content: &Field) -> Result<Vec<Part>, ChatError> {
     let texts = match content.value {
         Value::String(text) => vec![text.clone()],
-        _ => {
-            content.items()?.iter().filter_map(|block| block.at("text").text().transpose()).collect::<Result<_, _>>()?
-        }
+        _ => content.items()?.iter().map(system_text).collect::<Result<_, _>>()?,
     };
     Ok(texts.into_iter().filter(|text| !text.is_empty() && !is_billing(text)).map(Part::Text).collect())
+}
+
+/// A block of a system text; some say only which tools come or go.
+fn system_text(block: &Field) -> Result<String, ChatError> {
+    match block.at("type").value.as_str() {
+        Some("tool_addition" | "tool_removal") => Ok(String::new()),
+        _ => block.at("text").needed_text(),
+    }
 }
 
 /// Adds what a user's message says. Results of tools come first, right after their calls: OpenAI-format services take

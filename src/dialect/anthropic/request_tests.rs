@@ -70,7 +70,12 @@ fn reads_what_an_agent_sends() {
     assert_eq!(after.parts[2], image("https://x/y", "messages[4].content[0]"));
     assert_eq!(
         chat.tools[0],
-        Tool { name: "Read".into(), description: Some("Reads.".into()), parameters: json!({"type": "object"}), strict: None }
+        Tool {
+            name: "Read".into(),
+            description: Some("Reads.".into()),
+            parameters: json!({"type": "object"}),
+            strict: None
+        }
     );
     assert_eq!(chat.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["Read", "bash"]);
     assert_eq!((&chat.tool_choice, chat.parallel_tool_calls), (&ToolChoice::Required, false));
@@ -84,7 +89,10 @@ fn what_is_not_said_is_not_asked() {
     assert_eq!((chat.reasoning, chat.tool_choice, chat.parallel_tool_calls), (Some(false), ToolChoice::Auto, true));
     assert_eq!(read(with("stream", json!(null))).unwrap().reasoning, Some(false));
     let schema = json!({"format": {"type": "json_schema", "schema": {"type": "object"}}});
-    assert_eq!(read(with("output_config", schema)).unwrap().format, Format::Schema { schema: json!({"type": "object"}), name: None, strict: None });
+    assert_eq!(
+        read(with("output_config", schema)).unwrap().format,
+        Format::Schema { schema: json!({"type": "object"}), name: None, strict: None }
+    );
     let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
     let chat = read(json!({
         "model": "m", "messages": [{"role": "user", "content": "x"}], "tools": search,

@@ -37,7 +37,10 @@ fn reads_a_conversation_with_tools() {
         (tool.tool_call_id.as_deref(), tool.text()),
         (Some("call_1"), "[image: this model reads text alone]".into())
     );
-    assert_eq!(request.tools, [Tool { name: "f".into(), description: None, parameters: json!({}), strict: Some(true) }]);
+    assert_eq!(
+        request.tools,
+        [Tool { name: "f".into(), description: None, parameters: json!({}), strict: Some(true) }]
+    );
     assert_eq!(request.tool_choice, ToolChoice::Named("f".into()));
     assert!(!request.parallel_tool_calls);
     assert_eq!(request.format, Format::Schema { schema: json!({"type": "object"}), name: None, strict: None });

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::decode::{self, Decoder, State};
 use super::settings::DeepseekWeb;
-use super::wire::Trouble;
+use super::wire::{self, Trouble};
 use crate::chat::{ChatEvent, ErrorKind, FinishReason, Usage};
 use crate::tokens::Counter;
 use crate::upstream::decode::Decode;
@@ -18,6 +18,7 @@ pub struct Reading {
     /// The answer that the chat is still writing, for who must stop or continue it.
     writing: Rc<Cell<Option<i64>>>,
     prompt_tokens: u64,
+    context_tokens: u64,
     text: Counter,
     reasoning: Counter,
     /// It ended without a word.
@@ -32,6 +33,7 @@ impl Reading {
             rounds_left: settings.continue_max,
             writing,
             prompt_tokens,
+            context_tokens: settings.context_tokens,
             text: Counter::default(),
             reasoning: Counter::default(),
             is_empty: false,
@@ -73,6 +75,23 @@ impl Reading {
         };
         Usage { prompt, completion: text.saturating_add(reasoning), reasoning, cached: 0 }
     }
+
+    fn failure(&self, trouble: &decode::Trouble) -> Failure {
+        let trouble = match trouble {
+            decode::Trouble::Cut => return broken(ErrorKind::Upstream, "DeepSeek's answer was cut off."),
+            decode::Trouble::Garbage => {
+                return broken(ErrorKind::Upstream, "DeepSeek sent something that is no answer.");
+            }
+            decode::Trouble::Hint { reason, content } => match Trouble::of_hint(reason, content) {
+                Trouble::TooLong => return wire::too_long_by(self.prompt_tokens, self.context_tokens),
+                trouble => trouble,
+            },
+            decode::Trouble::Json { muted_until: Some(seconds), .. } => Trouble::muted(*seconds),
+            decode::Trouble::Json { code, biz_code, message, .. } => Trouble::of_codes(*code, *biz_code, message),
+        };
+        // Only a firewall's rest needs the time, and its page is met before any stream.
+        trouble.failure(0)
+    }
 }
 
 impl Decode for Reading {
@@ -93,7 +112,7 @@ impl Decode for Reading {
             State::Running => Phase::Running,
             State::Complete => Phase::Complete,
             State::Incomplete { .. } => Phase::Paused,
-            State::Broken(trouble) => Phase::Broken(failure(trouble)),
+            State::Broken(trouble) => Phase::Broken(self.failure(trouble)),
         }
     }
 
@@ -105,16 +124,4 @@ impl Decode for Reading {
         self.rounds_left = self.rounds_left.saturating_sub(1);
         self.decoder.next_round();
     }
-}
-
-fn failure(trouble: &decode::Trouble) -> Failure {
-    let trouble = match trouble {
-        decode::Trouble::Cut => return broken(ErrorKind::Upstream, "DeepSeek's answer was cut off."),
-        decode::Trouble::Garbage => return broken(ErrorKind::Upstream, "DeepSeek sent something that is no answer."),
-        decode::Trouble::Hint { reason, content } => Trouble::of_hint(reason, content),
-        decode::Trouble::Json { muted_until: Some(seconds), .. } => Trouble::muted(*seconds),
-        decode::Trouble::Json { code, biz_code, message, .. } => Trouble::of_codes(*code, *biz_code, message),
-    };
-    // Only a firewall's rest needs the time, and its page is met before any stream.
-    trouble.failure(0)
 }

@@ -23,6 +23,9 @@ pub struct DeepseekWeb {
     pub citations: CitationStyle,
     /// Whether a conversation is deleted after its answer, at a gentle pace. Default true.
     pub delete_sessions: bool,
+    /// The longest conversation, in tokens, that a caller is told of whose own is too long: the chat names no number, and
+    /// agents shorten a conversation by the numbers. Default 131072.
+    pub context_tokens: u64,
     /// How often an answer that reached the chat's length bound is continued. Default 4.
     pub continue_max: u32,
     /// How long a prepared conversation waits for the account's next call, in seconds; 0 prepares none. Default 120.
@@ -64,6 +67,7 @@ impl Default for DeepseekWeb {
             prompt: PromptStyle::default(),
             citations: CitationStyle::default(),
             delete_sessions: true,
+            context_tokens: 131_072,
             continue_max: 4,
             warm_s: 120,
         }

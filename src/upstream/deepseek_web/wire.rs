@@ -211,11 +211,7 @@ impl Trouble {
                 error: ChatError::new(ErrorKind::Upstream, "The DeepSeek account is answering another call."),
                 retry: true,
             },
-            // Agents know these words, and go on with a shorter conversation (api-conformance A41).
-            Trouble::TooLong => of_caller(
-                "prompt is too long: it exceeds the maximum context length of DeepSeek's chat.",
-                Some("context_length_exceeded"),
-            ),
+            Trouble::TooLong => too_long("prompt is too long for DeepSeek's chat."),
             Trouble::Policy => of_caller("DeepSeek refuses to process this conversation.", None),
             Trouble::Busy => broken(ErrorKind::Upstream, "DeepSeek is busy."),
             Trouble::Gone => broken(ErrorKind::Upstream, "DeepSeek does not know the conversation."),
@@ -236,6 +232,17 @@ fn of_account(outcome: Outcome) -> Failure {
     };
     let error = ChatError::new(ErrorKind::NoAccount, format!("No DeepSeek account can answer: {cause}."));
     Failure { outcome, error, retry: true }
+}
+
+/// A prompt of so many tokens is too long, in the words that agents know: they go on with a shorter one (api-conformance
+/// A41).
+pub fn too_long_by(tokens: u64, context_tokens: u64) -> Failure {
+    let most = context_tokens.min(tokens.saturating_sub(1));
+    too_long(&format!("prompt is too long: {tokens} tokens > {most} maximum"))
+}
+
+fn too_long(message: &str) -> Failure {
+    of_caller(message, Some("context_length_exceeded"))
 }
 
 fn of_caller(message: &str, code: Option<&str>) -> Failure {

@@ -9,6 +9,7 @@ use super::failure::{self, Context};
 use super::meter::{Fault, Meter};
 use super::{answer, request};
 use crate::chat::{ChatRequest, Envelope, Raw};
+use crate::stream::splice::Edit;
 use crate::upstream::bound::Bounded;
 use crate::upstream::failure::{Failure, of_network};
 use crate::upstream::fetch::{self, USER_AGENT};
@@ -16,8 +17,8 @@ use crate::upstream::service::Opened;
 
 /// What is asked.
 pub enum Ask<'a> {
-    /// The caller's own bytes.
-    Same(&'a Raw),
+    /// The caller's own bytes, with these edits.
+    Same(&'a Raw, Vec<Edit>),
     /// A chat, and its tokens by our own count.
     Chat(&'a ChatRequest, u64),
 }
@@ -46,8 +47,11 @@ impl Call<'_> {
     pub async fn open(&self, signal: &AbortSignal, headers_seen: &Cell<bool>) -> Result<Opened, Failure> {
         let envelope = self.envelope;
         let url = request::url(self.base_url, envelope.endpoint);
-        let (body, stream) = match self.ask {
-            Ask::Same(raw) => (request::body(raw, &envelope.model, self.model, envelope.stream), envelope.stream),
+        let (body, stream) = match &self.ask {
+            Ask::Same(raw, edits) => {
+                let body = request::body(raw, &envelope.model, self.model, envelope.stream, edits.clone());
+                (body, envelope.stream)
+            }
             // A translated answer comes as a stream, whatever its caller wants: so its silences have their deadlines.
             Ask::Chat(chat, _) => (encode::body(chat, self.model, self.limits), true),
         };
@@ -72,13 +76,13 @@ impl Call<'_> {
             return Ok(Opened::Whole(body, usage));
         }
         let source = reply.source().ok_or_else(of_network)?;
-        match self.ask {
-            Ask::Same(raw) => {
+        match &self.ask {
+            Ask::Same(raw, _) => {
                 let meter = Meter::new(&envelope.model, raw.usage_asked, raw.choices).within(context());
                 Ok(Opened::Stream(source, Box::new(meter)))
             }
             Ask::Chat(chat, prompt_tokens) => {
-                let chunks = Box::new(Chunks::new(context(), prompt_tokens));
+                let chunks = Box::new(Chunks::new(context(), *prompt_tokens));
                 if chat.stop.is_empty() {
                     return Ok(Opened::Events(source, chunks));
                 }

@@ -6,3 +6,4 @@ pub mod encode;
 pub mod failure;
 pub mod meter;
 pub mod request;
+pub mod thoughts;

@@ -19,10 +19,9 @@ fn is_version(segment: &str) -> bool {
     letters.next() == Some('v') && letters.next().is_some_and(|letter| letter.is_ascii_digit())
 }
 
-/// The caller's body, which asks for the model `asked`, for `model`. A `stream` asks for usage, so that it can be counted;
-/// every other byte is the caller's.
-pub fn body(raw: &Raw, asked: &str, model: &str, stream: bool) -> Vec<u8> {
-    let mut edits = Vec::new();
+/// The caller's body, which asks for the model `asked`, for `model` and with further `edits`. A `stream` asks for usage, so
+/// that it can be counted; every other byte is the caller's.
+pub fn body(raw: &Raw, asked: &str, model: &str, stream: bool, mut edits: Vec<Edit>) -> Vec<u8> {
     match &raw.model_span {
         Some(span) if model != asked => edits.push(Edit::new(span.clone(), json_text(model))),
         Some(_) => {}
@@ -96,7 +95,7 @@ mod tests {
         let caller = format!(r#"{{"model": "m", "messages":[{{"role":"user","content":"\"model\""}}]{fields}}}"#);
         let (envelope, _) = decode(Endpoint::Chat, caller.into_bytes()).unwrap();
         let Body::Openai(raw) = envelope.body else { panic!("not in OpenAI's format") };
-        String::from_utf8(body(&raw, &envelope.model, model, envelope.stream)).unwrap()
+        String::from_utf8(body(&raw, &envelope.model, model, envelope.stream, Vec::new())).unwrap()
     }
 
     #[test]
@@ -129,6 +128,6 @@ mod tests {
     fn a_moderation_without_a_model_gets_one() {
         let (envelope, _) = decode(Endpoint::Moderations, br#"{"input":"x"}"#.to_vec()).unwrap();
         let Body::Openai(raw) = &envelope.body else { panic!("not in OpenAI's format") };
-        assert_eq!(body(raw, &envelope.model, "mod-1", false), br#"{"model":"mod-1","input":"x"}"#);
+        assert_eq!(body(raw, &envelope.model, "mod-1", false, Vec::new()), br#"{"model":"mod-1","input":"x"}"#);
     }
 }

@@ -16,7 +16,7 @@ pub fn flatten(request: &ChatRequest) -> Vec<(Role, String)> {
     let tools = tools::instructions(&request.tools, &request.tool_choice, request.parallel_tool_calls);
     let rules: Vec<String> = tools.into_iter().chain(tools::format_instructions(&request.format)).collect();
     let mut messages: Vec<(Role, String)> =
-        request.messages.iter().map(|message| (message.role, said(message))).collect();
+        in_order(&request.messages).into_iter().map(|message| (message.role, said(message))).collect();
     if !rules.is_empty() {
         let rules = rules.join("\n\n");
         match messages.iter_mut().find(|(role, _)| *role == Role::System) {
@@ -25,6 +25,24 @@ pub fn flatten(request: &ChatRequest) -> Vec<(Role, String)> {
         }
     }
     messages
+}
+
+/// The messages with the results of an answer's calls in the order of the calls: a text tells them apart by nothing else.
+fn in_order(messages: &[Message]) -> Vec<&Message> {
+    let mut placed = Vec::with_capacity(messages.len());
+    let mut caller = 0;
+    for (index, message) in messages.iter().enumerate() {
+        if message.role != Role::Tool {
+            caller = index;
+            placed.push(((caller, 0), message));
+            continue;
+        }
+        let calls = messages.get(caller).map(|message| message.tool_calls.as_slice()).unwrap_or_default();
+        let call = calls.iter().position(|call| Some(call.id.as_str()) == message.tool_call_id.as_deref());
+        placed.push(((caller, call.map_or(usize::MAX, |call| call.saturating_add(1))), message));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, message)| message).collect()
 }
 
 fn said(message: &Message) -> String {
@@ -161,5 +179,32 @@ impl Decode for TextOnly {
 
     fn resume(&mut self) {
         self.inner.resume();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::ToolCall;
+
+    #[test]
+    fn results_stand_in_the_order_of_their_calls() {
+        let call = |id: &str| ToolCall { id: id.into(), name: "f".into(), arguments: "{}".into() };
+        let result = |id: &str| Message { tool_call_id: Some(id.into()), ..Message::new(Role::Tool, id) };
+        let calls = |ids: &[&str]| Message {
+            tool_calls: ids.iter().map(|id| call(id)).collect(),
+            ..Message::empty(Role::Assistant)
+        };
+        let messages = [
+            Message::new(Role::User, "u"),
+            calls(&["a", "b"]),
+            result("b"),
+            result("x"),
+            result("a"),
+            calls(&["c"]),
+            result("c"),
+        ];
+        let texts: Vec<String> = in_order(&messages).into_iter().map(Message::text).collect();
+        assert_eq!(texts, ["u", "", "a", "b", "x", "", "c"]);
     }
 }
