@@ -172,7 +172,7 @@ impl Call {
             (_, Body::Chat { chat, .. }) => (**chat).clone(),
         };
         let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
-        if self.remembers(candidate) {
+        if candidate.kind == Kind::Openai && self.memory.settings.reasoning {
             let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
             let mut thoughts = self.memory.thoughts(calls.collect()).await;
             let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
@@ -187,7 +187,7 @@ impl Call {
     /// The thoughts that a body lacks which goes to its service as it is.
     async fn edits(&self, candidate: &Candidate) -> Vec<Edit> {
         let Body::Openai(raw) = &self.envelope.body else { return Vec::new() };
-        if !self.remembers(candidate) {
+        if candidate.limits.reasoning != Reasoning::Thinking || !self.memory.settings.reasoning {
             return Vec::new();
         }
         let silent = thoughts::silent(raw);
@@ -195,8 +195,8 @@ impl Call {
         thoughts::edits(&silent, &known)
     }
 
-    /// Whether this call and its answer have to do with the thoughts behind tool calls. A body that goes to its service as
-    /// it is is read for them only where the service is known to want them.
+    /// Whether the thoughts behind the answer's tool calls are remembered. An answer that goes to its caller as it is is
+    /// read for them only where the service is known to want them back.
     fn remembers(&self, candidate: &Candidate) -> bool {
         let uses_tools = match &self.envelope.body {
             Body::Openai(raw) => {

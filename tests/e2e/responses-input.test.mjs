@@ -191,7 +191,7 @@ test('input: a text-only upstream is told of calls and results, custom and names
     tools: [tool('f'), { type: 'custom', name: 'apply_patch', description: 'Patches.' }, { type: 'namespace', name: 'agents', tools: [tool('spawn')] }],
   });
   let at = -1;
-  for (const part of ['Question?', '<invoke name="agents__spawn">', 'one', '<invoke name="apply_patch">', 'the patch', 'patched', 'spawned']) {
+  for (const part of ['Question?', '<invoke name="agents__spawn">', 'one', '<invoke name="apply_patch">', 'the patch', 'spawned', 'patched']) {
     at = prompt.indexOf(part, at + 1);
     assert.ok(at >= 0, `${part} is missing, or too early, in: ${prompt}`);
   }
