@@ -17,6 +17,7 @@ pub mod chat;
 pub mod config;
 pub mod dialect;
 pub mod http;
+pub mod json;
 pub mod ledger;
 pub mod memory;
 pub mod rpc;

@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 use worker::Env;
 
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 
 #[wasm_bindgen(module = "/src/rpc.js")]
 extern "C" {
@@ -37,7 +38,7 @@ pub async fn call<A: Serialize, R: DeserializeOwned>(
     let answer = call_js(env, binding, name, method, &text, deadline_ms).await;
     let answer = answer.map_err(|error| fault(method, &worker::Error::from(error)))?;
     let answer = answer.as_string().ok_or_else(|| fault(method, &"not a text"))?;
-    serde_json::from_str(&answer).map_err(|error| fault(method, &error))
+    json::read(&answer).map_err(|error| fault(method, &error))
 }
 
 fn fault(method: &str, cause: &dyn std::fmt::Display) -> ChatError {

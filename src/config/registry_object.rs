@@ -4,7 +4,7 @@
 //! it is published, to the ledger and to KV, before its editor is answered; edits that come while a publication is under
 //! way share the next one.
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::read::Reader;
 use super::views::{Hot, KeyView, for_ledger};
 use super::{source, store};
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 use crate::ledger::{LedgerView, shard};
 use crate::rpc;
 
@@ -94,7 +95,7 @@ pub struct RegistryObject {
     published: Rc<Mutex<u64>>,
     /// The most shards that were told of a version.
     widest: Cell<u32>,
-    logins: RefCell<BTreeMap<String, Vec<u64>>>,
+    logins: RefCell<HashMap<String, Vec<u64>>>,
 }
 
 impl DurableObject for RegistryObject {
@@ -264,8 +265,10 @@ impl RegistryObject {
             return Some(first.unwrap_or(now).saturating_add(LOGIN_WINDOW_MS).saturating_sub(now));
         }
         if !attempt.ok {
-            if logins.len() >= LOGIN_ADDRESSES {
-                logins.pop_first();
+            if logins.len() >= LOGIN_ADDRESSES
+                && let Some(any) = logins.keys().next().cloned()
+            {
+                logins.remove(&any);
             }
             logins.entry(attempt.address).or_default().push(now);
         }
@@ -298,7 +301,7 @@ fn is_timezone(name: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatError> {
-    serde_json::from_str(argument).map_err(fault)
+    json::read(argument).map_err(fault)
 }
 
 fn reply<T>(result: std::result::Result<T, ChatError>) -> Reply<T> {

@@ -11,6 +11,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 
 /// The shortest `MASTER_KEY`, in characters.
 const MASTER_KEY_MIN: usize = 32;
@@ -97,7 +98,7 @@ impl Vault {
     /// # Errors
     /// `Internal` for anything else.
     pub fn open(&self, account: &str, sealed: &str) -> Result<Secrets, ChatError> {
-        let secrets = self.open_text(account, sealed).and_then(|text| serde_json::from_str(&text).ok());
+        let secrets = self.open_text(account, sealed).and_then(|text| json::read(&text).ok());
         secrets.map(Secrets).ok_or_else(|| {
             let message = "The account's secrets cannot be read: was MASTER_KEY changed?";
             ChatError::new(ErrorKind::Internal, message)

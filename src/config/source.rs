@@ -1,6 +1,6 @@
 //! The Worker's side of the configuration: from KV, cached in the isolate; from the Registry where KV is behind.
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::seal::Vault;
 use super::settings::Settings;
 use super::views::{Hot, KeyView};
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 use crate::ledger::LedgerView;
 use crate::rpc;
 
@@ -31,7 +32,7 @@ const UNKNOWN_KEYS_MAX: usize = 256;
 struct Isolate {
     hot: Option<(Rc<Hot>, u64)>,
     vault: Option<Rc<Vault>>,
-    unknown: BTreeMap<String, u64>,
+    unknown: HashMap<String, u64>,
     lookups: (u64, u32),
 }
 
@@ -55,7 +56,7 @@ pub async fn current(env: &Env) -> Result<Rc<Hot>, ChatError> {
         Ok(kv) => kv.get(HOT).cache_ttl(60).text().await.ok().flatten(),
         Err(_) => return Err(ChatError::new(ErrorKind::NotConfigured, "The KV binding CONFIG is missing.")),
     };
-    let stored = stored.and_then(|text| serde_json::from_str::<Hot>(&text).ok());
+    let stored = stored.and_then(|text| json::read::<Hot>(&text).ok());
     match (stored, cached) {
         // KV may be behind what the ledger made this isolate load.
         (Some(stored), Some((hot, _))) if hot.version > stored.version => Ok(keep(hot)),
@@ -209,7 +210,7 @@ fn may_look_up(hash: &str) -> bool {
 fn remember_unknown(hash: String) {
     ISOLATE.with_borrow_mut(|isolate| {
         if isolate.unknown.len() >= UNKNOWN_KEYS_MAX {
-            isolate.unknown.pop_first();
+            isolate.unknown.clear();
         }
         // Short, since the key may be made in the next moment.
         isolate.unknown.insert(hash, Date::now().as_millis().saturating_add(1_000));

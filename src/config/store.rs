@@ -9,8 +9,11 @@ use super::document::Document;
 
 const LISTS: [&str; 3] = ["keys", "upstreams", "accounts"];
 
-/// The rows of one document: `(list, id)` → `(position, JSON)`. Fields without items have the id "".
-type Rows = BTreeMap<(String, String), String>;
+/// Between a list and an id; no list's name holds it.
+const BETWEEN: char = '/';
+
+/// The rows of one document: `list/id` → JSON. Fields without items have the id "".
+type Rows = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
 struct Row {
@@ -58,24 +61,30 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
     // Before the first version nothing is stored, not even an empty document.
     let before = if version > 1 { rows(stored)? } else { Rows::new() };
     let after = rows(next)?;
-    for (list, id) in before.keys().filter(|name| !after.contains_key(*name)) {
-        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.as_str().into(), id.as_str().into()])?;
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        let (list, id) = parts(name);
+        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
     }
-    for ((list, id), body) in &after {
-        if before.get(&(list.clone(), id.clone())) == Some(body) {
+    for (name, body) in &after {
+        if before.get(name) == Some(body) {
             continue;
         }
+        let (list, id) = parts(name);
         // A changed item keeps its place, a new one comes last.
         sql.exec(
             "INSERT INTO item (list, id, position, body) \
              VALUES (?1, ?2, (SELECT coalesce(max(position), 0) + 1 FROM item WHERE list = ?1), ?3) \
              ON CONFLICT (list, id) DO UPDATE SET body = ?3",
-            vec![list.as_str().into(), id.as_str().into(), body.as_str().into()],
+            vec![list.into(), id.into(), body.as_str().into()],
         )?;
     }
     let version = SqlStorageValue::try_from_i64(i64::try_from(version).unwrap_or(i64::MAX))?;
     sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![version])?;
     Ok(())
+}
+
+fn parts(name: &str) -> (&str, &str) {
+    name.split_once(BETWEEN).unwrap_or((name, ""))
 }
 
 fn broken(what: &str, error: &serde_json::Error) -> worker::Error {
@@ -90,10 +99,10 @@ fn rows(document: &Document) -> Result<Rows> {
             Value::Array(items) if LISTS.contains(&field.as_str()) => {
                 for item in items {
                     let id = item.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-                    rows.insert((field.clone(), id), item.to_string());
+                    rows.insert(format!("{field}{BETWEEN}{id}"), item.to_string());
                 }
             }
-            value => drop(rows.insert((field, String::new()), value.to_string())),
+            value => drop(rows.insert(format!("{field}{BETWEEN}"), value.to_string())),
         }
     }
     Ok(rows)

@@ -1,5 +1,5 @@
 //! What each reader sees of the document.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Hot {
     /// Counts the changes of the document.
     pub version: u64,
     /// The client keys by their hash.
-    pub keys: BTreeMap<String, KeyView>,
+    pub keys: HashMap<String, KeyView>,
     /// The upstreams, built-in ones included where an account uses them.
     pub upstreams: Vec<Upstream>,
     /// Model names for others.

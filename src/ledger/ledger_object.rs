@@ -23,6 +23,7 @@ use super::state::{Admission, Ledger, Woken};
 use super::{shard, store};
 use crate::chat::{ChatError, Outcome};
 use crate::config::source;
+use crate::json;
 
 /// How long a waiter sleeps at most before it looks whether something is due.
 const NAP_MS: Millis = 1_000;
@@ -354,7 +355,7 @@ impl Core {
 }
 
 fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatError> {
-    serde_json::from_str(argument).map_err(fault)
+    json::read(argument).map_err(fault)
 }
 
 /// A text that the caller cannot read tells it that the call failed; the cause is in the log.

@@ -9,6 +9,7 @@ use super::settings::{AccountSpec, KeySpec};
 use super::state::{Client, Lease, Ledger};
 use super::window::CallWindow;
 use crate::config::Limits;
+use crate::json;
 
 impl<C: Calendar> Ledger<C> {
     /// Takes up what was stored. To be called once, after the first `configure`.
@@ -19,7 +20,7 @@ impl<C: Calendar> Ledger<C> {
                 Owner::Account => {
                     let index = self.account_index.get(&row.id).copied();
                     let Some(account) = index.and_then(|index| self.accounts.get_mut(index)) else { continue };
-                    account.health = serde_json::from_str(&row.health).unwrap_or_default();
+                    account.health = json::read(&row.health).unwrap_or_default();
                     &mut account.meter
                 }
                 Owner::Key => {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::journal::{CallRow, Owner, Record, Stored, TotalsRow};
+use crate::json;
 
 #[derive(Deserialize)]
 struct Body {
@@ -51,7 +52,7 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Stored> {
         sql.exec("SELECT body, expires_ms, settled_ms, tokens FROM call ORDER BY seq", None)?.to_array::<Call>()?;
     let totals = sql.exec("SELECT body FROM totals", None)?.to_array::<Body>()?;
     let call = |row: Call| {
-        let mut call: CallRow = serde_json::from_str(&row.body).ok()?;
+        let mut call: CallRow = json::read(&row.body).ok()?;
         if let Some(expires) = row.expires_ms {
             call.unconfirmed = false;
             call.expires_ms = expires as u64;
@@ -62,7 +63,7 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Stored> {
     };
     Ok(Stored {
         calls: calls.into_iter().filter_map(call).collect(),
-        totals: totals.into_iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect(),
+        totals: totals.into_iter().filter_map(|row| json::read(&row.body).ok()).collect(),
     })
 }
 

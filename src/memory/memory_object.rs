@@ -9,6 +9,7 @@ use worker::{Date, DurableObject, Env, Request, Response, Result, State, console
 use super::store::{self, Row};
 use super::{Keep, Recall, Recalled};
 use crate::config::source;
+use crate::json;
 
 /// The longest chain that is followed.
 const CHAIN_MAX: usize = 1_000;
@@ -65,7 +66,7 @@ impl MemoryObject {
 
 impl MemoryObject {
     fn read<T: DeserializeOwned>(&self, argument: &str) -> Result<T> {
-        Ok(serde_json::from_str(argument)?)
+        Ok(json::read(argument)?)
     }
 
     /// Whether anything is remembered now that was not before.

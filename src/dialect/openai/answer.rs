@@ -245,13 +245,13 @@ mod tests {
         assert_eq!(
             deltas,
             [
-                r#"{"content":"","role":"assistant"}"#,
+                r#"{"role":"assistant","content":""}"#,
                 r#"{"reasoning_content":"think"}"#,
                 r#"{"content":"Let \"me\""}"#,
-                r#"{"tool_calls":[{"function":{"arguments":"","name":"f"},"id":"call_1","index":0,"type":"function"}]}"#,
-                r#"{"tool_calls":[{"function":{"arguments":"{\"a\":"},"index":0}]}"#,
-                r#"{"tool_calls":[{"function":{"arguments":"1}"},"index":0}]}"#,
-                r#"{"annotations":[{"type":"url_citation","url_citation":{"end_index":8,"start_index":8,"title":"X","url":"https://x"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"id":"call_1","type":"function","function":{"name":"f","arguments":""}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":"}}]}"#,
+                r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#,
+                r#"{"annotations":[{"type":"url_citation","url_citation":{"url":"https://x","title":"X","start_index":8,"end_index":8}}]}"#,
                 "{}",
                 "",
             ]

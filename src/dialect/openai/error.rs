@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(error.status(), 422);
         assert_eq!(
             event(&error),
-            "data: {\"error\":{\"code\":\"InvalidParameter\",\"message\":\"bad\",\"param\":null,\"type\":\"BadRequest\"}}\n\n"
+            "data: {\"error\":{\"message\":\"bad\",\"type\":\"BadRequest\",\"param\":null,\"code\":\"InvalidParameter\"}}\n\n"
         );
     }
 }

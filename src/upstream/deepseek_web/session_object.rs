@@ -16,6 +16,7 @@ use super::session::{Credential, Finish, Prepare, Prepared};
 use super::wire::Trouble;
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{Secrets, source};
+use crate::json;
 use crate::upstream::failure::Failure;
 
 /// Between two deletions: faster ones are answered with 429 (protocols: §4).
@@ -85,7 +86,7 @@ impl DurableObject for SessionObject {
 impl SessionObject {
     /// Gives a conversation, and begins to make the next one.
     pub async fn prepare(&self, argument: String) -> String {
-        let request: Prepare = match serde_json::from_str(&argument) {
+        let request: Prepare = match json::read(&argument) {
             Ok(request) => request,
             Err(error) => return fault(&error),
         };
@@ -100,7 +101,7 @@ impl SessionObject {
 
     /// Stops an answer that nobody reads, and has the conversation deleted.
     pub async fn finish(&self, argument: String) -> String {
-        match serde_json::from_str(&argument) {
+        match json::read(&argument) {
             Ok(request) => self.shell.finish(request).await,
             Err(error) => return fault(&error),
         }
@@ -233,7 +234,7 @@ impl Shell {
     async fn session_in<'a>(&self, lock: &'a mut Option<Session>) -> &'a mut Session {
         if lock.is_none() {
             let text: Option<String> = self.state.storage().get(STORED).await.ok().flatten();
-            let stored: Stored = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            let stored: Stored = text.and_then(|text| json::read(&text).ok()).unwrap_or_default();
             let opened = stored.sealed_token.as_deref().and_then(|sealed| {
                 source::vault(&self.env).ok()?.open(STORED, sealed).ok()?.get("token").map(str::to_owned)
             });

@@ -1,7 +1,5 @@
 //! Input items, and the messages that they make (api-conformance R4).
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::tools::flat_name;
 use crate::chat::{ChatError, Message, Part, Role, ToolCall};
@@ -19,7 +17,7 @@ pub(super) struct History {
 }
 
 /// The items, with what was kept in place of what is named by its id.
-pub(super) fn resolved(items: Vec<Value>, kept: &BTreeMap<String, Value>) -> Result<Vec<Value>, ChatError> {
+pub(super) fn resolved(items: Vec<Value>, kept: &Map<String, Value>) -> Result<Vec<Value>, ChatError> {
     let resolve = |(index, item): (usize, Value)| {
         if item.get("type").is_none_or(|kind| kind != "item_reference") {
             return Ok(item);

@@ -5,7 +5,6 @@ pub mod stream;
 mod tools;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -14,8 +13,8 @@ use serde_json::{Map, Value};
 pub struct Form {
     /// The fields that a response repeats of its request (R20).
     pub(super) echo: Map<String, Value>,
-    /// The tools whose names the model knows otherwise than the caller.
-    pub(super) names: BTreeMap<String, Name>,
+    /// The tools that the model knows otherwise than the caller, by the model's names.
+    pub(super) names: Vec<(String, Name)>,
     /// The request's own items, if the response is to be kept.
     pub(super) kept_input: Option<Vec<Value>>,
     /// The response that the request continues.

@@ -1,6 +1,5 @@
 //! Decodes a call of the Responses API (api-conformance R1–R7).
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
@@ -40,7 +39,7 @@ pub struct Earlier {
     /// The items of the response that is continued and of those before it, oldest first.
     pub conversation: Vec<Value>,
     /// The items that were named.
-    pub items: BTreeMap<String, Value>,
+    pub items: Map<String, Value>,
 }
 
 /// What a body refers to.

@@ -73,8 +73,9 @@ fn reads_what_codex_sends() {
     let names: Vec<&str> = chat.tools.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["shell", "patch", "agents__spawn", "functions__exec"]);
     assert_eq!(chat.tools[1].description.as_deref(), Some("start: x"));
-    assert!(form.names["patch"].is_custom && form.names["functions__exec"].is_custom);
-    assert_eq!(form.names["agents__spawn"].namespace.as_deref(), Some("agents"));
+    let known = |flat: &str| form.names.iter().find(|(name, _)| name == flat).map(|(_, name)| name.clone()).unwrap();
+    assert!(known("patch").is_custom && known("functions__exec").is_custom);
+    assert_eq!(known("agents__spawn").namespace.as_deref(), Some("agents"));
     assert_eq!((chat.search, chat.reasoning, chat.effort.as_deref()), (Some(true), Some(true), Some("high")));
     let format = Format::Schema { schema: json!({"type": "object"}), name: Some("n".into()), strict: None };
     assert_eq!((chat.format, chat.max_tokens), (format, Some(9)));
@@ -90,7 +91,7 @@ fn goes_on_with_what_was_kept() {
     let said = |role: &str, text: &str| json!({"type": "message", "role": role, "content": text});
     let earlier = || Earlier {
         conversation: vec![said("user", "one"), said("assistant", "two")],
-        items: [("msg_1".to_owned(), said("assistant", "three"))].into(),
+        items: [("msg_1".to_owned(), said("assistant", "three"))].into_iter().collect(),
     };
     let error = read_with(body, earlier()).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("input[1].content"));

@@ -224,8 +224,11 @@ impl Encode for Encoder {
             }
             ChatEvent::ToolCall { id, name, .. } => {
                 self.begin(out);
-                let known = self.form.names.get(&name).cloned();
-                let name = known.unwrap_or_else(|| Name { name, ..Name::default() });
+                let known = self.form.names.iter().find(|(flat, _)| *flat == name);
+                let name = match known {
+                    Some((_, known)) => known.clone(),
+                    None => Name { name, ..Name::default() },
+                };
                 self.open(Kind::Call { call_id: id, name }, out);
             }
             ChatEvent::Arguments(text) => self.delta(&text, out),

@@ -1,6 +1,4 @@
 //! Tools, and the names by which a model of flat names knows them (api-conformance R5–R7).
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::Name;
@@ -14,7 +12,7 @@ const BETWEEN: &str = "__";
 #[derive(Debug, Default)]
 pub(super) struct Offered {
     pub(super) tools: Vec<Tool>,
-    pub(super) names: BTreeMap<String, Name>,
+    pub(super) names: Vec<(String, Name)>,
     pub(super) searches: bool,
 }
 
@@ -63,7 +61,7 @@ impl Offered {
         let flat = flat_name(namespace, &name);
         if namespace.is_some() || is_custom {
             let known = Name { namespace: namespace.map(str::to_owned), name, is_custom };
-            self.names.insert(flat.clone(), known);
+            self.names.push((flat.clone(), known));
         }
         self.tools.push(Tool { name: flat, description, parameters, strict: tool.at("strict").flag()? });
         Ok(())
