@@ -15,16 +15,17 @@ function cpu(pid) {
 const since = (pid, before) => (pid === null ? null : cpu(pid) - before);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Posts a chat; settles with its response. */
-function post(agent, target, body) {
-  const payload = JSON.stringify({ model: 'bench', messages: [{ role: 'user', content: 'hello' }], ...body });
+/** Posts a chat, whose message says what the upstream answers; settles with its response. */
+function post(agent, target, bench, fields) {
+  const messages = [{ role: 'user', content: JSON.stringify(bench) }];
+  const payload = JSON.stringify({ model: 'bench', messages, ...target.fields, ...fields });
   const headers = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(payload),
     authorization: `Bearer ${target.key}`,
   };
   return new Promise((done, failed) => {
-    const sent = request(`${target.url}/v1/chat/completions`, { method: 'POST', agent, headers }, (response) => {
+    const sent = request(`${target.url}${target.path ?? '/v1/chat/completions'}`, { method: 'POST', agent, headers }, (response) => {
       if (response.statusCode === 200) return done(response);
       response.setEncoding('utf8').on('data', (text) => failed(new Error(`${target.url}: ${response.statusCode} ${text}`)));
     });
@@ -45,21 +46,27 @@ const kinds = {
   async streams({ target, pid, streams, every_ms, seconds }) {
     const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
     const events = Math.ceil(((seconds + 1.5) * 1000) / every_ms);
-    let lineBreaks = 0; // two to an event
-    const count = (piece) => {
-      for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lineBreaks += 1;
+    let counted = 0;
+    /** Counts blank lines: every event of every API ends with one. */
+    const counter = () => {
+      let last = 0;
+      return (piece) => {
+        for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) {
+          if ((at === 0 ? last : piece[at - 1]) === 10) counted += 1;
+        }
+        last = piece.at(-1);
+      };
     };
     const ends = [];
     const open = async () => {
-      const response = await post(agent, target, { stream: true, bench: { events, every_ms } });
-      ends.push(drain(response, count));
+      const response = await post(agent, target, { events, every_ms }, { stream: true });
+      ends.push(drain(response, counter()));
     };
     await Promise.all(Array.from({ length: streams }, open));
     await sleep(500);
-    const [before, breaksBefore, began] = [cpu(pid), lineBreaks, performance.now()];
+    const [before, countedBefore, began] = [cpu(pid), counted, performance.now()];
     await sleep(seconds * 1000);
-    const counted = (lineBreaks - breaksBefore) / 2;
-    const result = { cpu: since(pid, before), events: counted, seconds: (performance.now() - began) / 1000 };
+    const result = { cpu: since(pid, before), events: counted - countedBefore, seconds: (performance.now() - began) / 1000 };
     await Promise.all(ends);
     agent.destroy();
     return result;
@@ -70,7 +77,7 @@ const kinds = {
     const agent = new Agent({ keepAlive: true });
     const read = async (bulk_mb) => {
       let bytes = 0;
-      const response = await post(agent, target, { stream: true, bench: { bulk_mb } });
+      const response = await post(agent, target, { bulk_mb }, { stream: true });
       await drain(response, (piece) => (bytes += piece.length));
       return bytes;
     };
@@ -90,7 +97,7 @@ const kinds = {
     for (let turn = -20; turn < count; turn += 1) {
       for (const [index, target] of targets.entries()) {
         const began = performance.now();
-        const response = await post(agent, target, { stream: true, bench: { events: 3, every_ms: 0 } });
+        const response = await post(agent, target, { events: 3, every_ms: 0 }, { stream: true });
         let first = null;
         await drain(response, () => (first ??= performance.now()));
         if (turn >= 0) times[index].push(first - began);

@@ -1,7 +1,7 @@
 // Measures what Weir costs, as ratios, and prints one table. About two minutes; nothing leaves 127.0.0.1.
 //
 //   npm run bench                 everything
-//   npm run bench -- PART…        only these of: streaming, plain, ledger, session, size, pow
+//   npm run bench -- PART…        only these of: streaming, plain, translation, ledger, session, size, pow
 //
 // It reports and never fails on a number: on a busy machine all are noisy. The sides take turns, so that noise hits both.
 // CPU is that of the workerd process, from /proc; the upstream and the load generator are processes of their own.
@@ -55,8 +55,9 @@ function weirBindings(upstream) {
   };
 }
 
-async function startUpstream() {
-  const child = fork(join(root, 'bench/upstream.mjs'), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+/** A service of the bench in its own process. */
+async function startUpstream(file = 'upstream.mjs', options = {}) {
+  const child = fork(join(root, 'bench', file), [JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   const url = await new Promise((done, failed) => {
     child.stdout.setEncoding('utf8').once('data', (text) => done(text.trim()));
     child.once('exit', (code) => failed(new Failure(`the upstream of the bench ended with ${code}`)));
@@ -147,6 +148,45 @@ async function plain({ weir, bare, direct }) {
   const [perCall, barePerCall] = results.slice(0, 2).map((side) => cost(side, 'count') * 1e6);
   const sides = { weir: figure(perCall, 'µs'), other: figure(barePerCall, 'µs') };
   return [...rows, row('CPU per plain answer', { ...sides, value: perCall / barePerCall })];
+}
+
+// ------------------------------------------------------------------------------------------------ translation
+
+/** What it costs that the caller speaks Claude's API, against the fast path. */
+async function translation() {
+  const names = ['CPU per event, OpenAI → Claude', 'CPU per event, DeepSeek web → Claude'];
+  const job = { kind: 'streams', streams: 40, every_ms: 10, seconds: 4 };
+  const upstream = await startUpstream();
+  const chat = await startUpstream('deepseek.mjs', { accounts: job.streams, every_ms: job.every_ms, events: (job.seconds + 2) * 100 });
+  const { startWorker } = await import('./worker.mjs');
+  const accounts = Array.from({ length: job.streams }, (_, number) => ({
+    email: `bench-${number}@example.com`,
+    password: 'bench',
+    limits: { min_gap_ms: 0 },
+  }));
+  const config = {
+    keys: [KEY],
+    upstreams: [{ id: 'bench', kind: 'openai', base_url: upstream.url, models: ['bench'] }, { id: 'deepseek-web', base_url: chat.url }],
+    accounts: [{ id: 'bench-1', upstream: 'bench', api_key: 'sk-upstream' }, ...accounts],
+    settings: { deepseek_web: { warm_s: 0, delete_sessions: false } },
+  };
+  const weir = await startWorker('src/entry.js', { bindings: { ...weirBindings(upstream.url), CONFIG_JSON: JSON.stringify(config) } });
+  const side = (path, fields) => ({ target: { url: weir.url, key: KEY, path, fields }, pid: weir.pid });
+  try {
+    if (weir.pid === null) return names.map((name) => skipped(name, NO_PROC));
+    const claude = (model) => side('/v1/messages', { model, max_tokens: 100_000 });
+    const results = await inTurns([side('/v1/chat/completions', {}), claude('bench'), claude('deepseek-chat')], job);
+    const [fast, ...translated] = results.map((side) => cost(side, 'events') * 1e6);
+    return translated.map((perEvent, index) => {
+      const rate = median(results[index + 1].map(({ events, seconds }) => events / seconds));
+      const note = `the fast path beside; ${figure(rate)} events/s came through`;
+      return row(names[index], { weir: figure(perEvent, 'µs'), other: figure(fast, 'µs'), value: perEvent / fast, target: { most: 2.5 }, note });
+    });
+  } finally {
+    await weir.stop();
+    upstream.stop();
+    chat.stop();
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ (c) the ledger
@@ -293,6 +333,7 @@ async function pow() {
 const parts = {
   streaming: ['gateways', streaming],
   plain: ['gateways', plain],
+  translation: [null, translation],
   ledger: [null, ledger],
   session: [null, session],
   size: [null, size],

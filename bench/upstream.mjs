@@ -1,4 +1,4 @@
-// An OpenAI-format upstream in its own process. The caller's body says in `bench` what the answer is:
+// An OpenAI-format upstream in its own process. The last message says what the answer is:
 //
 //   {}                    a plain answer
 //   { events, every_ms }  a stream of so many events, one each `every_ms` milliseconds (0: all at once)
@@ -14,7 +14,8 @@ const server = createServer({ keepAliveTimeout: 60_000 }, async (request, respon
   response.on('error', () => {});
   const pieces = [];
   for await (const piece of request) pieces.push(piece);
-  const { model, bench = {} } = JSON.parse(Buffer.concat(pieces));
+  const { model, messages } = JSON.parse(Buffer.concat(pieces));
+  const bench = JSON.parse(messages.at(-1).content);
   if ('bulk_mb' in bench) return bulk(response, model, bench.bulk_mb * 1024 * 1024);
   if ('events' in bench) return stream(response, model, bench);
   plain(response, model);

@@ -55,8 +55,8 @@ pub(super) struct Try<'a> {
 
 /// What the upstream has sent when a try's first phase ends.
 enum First {
-    /// A plain answer.
-    Whole(Vec<u8>, Option<Usage>),
+    /// A plain answer, and where it came from if more may come.
+    Whole(Vec<u8>, Option<Usage>, Option<Source>),
     /// A stream has begun: what to write first, and where the rest comes from.
     Begun(Source, Box<dyn Passage>, Vec<u8>),
 }
@@ -69,8 +69,12 @@ impl Try<'_> {
         let headers_seen = Cell::new(false);
         let first = self.first_bytes(service, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
-            Ok(First::Whole(body, usage)) => {
+            Ok(First::Whole(body, usage, rest)) => {
                 answer.give(body, self.receipt.clone());
+                if let Some(source) = rest {
+                    service.linger(&source).await;
+                    source.cancel();
+                }
                 Ended::Answered(usage)
             }
             Ok(First::Begun(source, passage, lead)) => {
@@ -164,7 +168,6 @@ impl Try<'_> {
             }
             ended = self.pump(&source, sink, &passage).await;
         }
-        source.cancel();
         let usage = passage.borrow().usage();
         let failure = match (ended, passage.borrow().phase()) {
             (End::Left, _) | (_, Phase::Complete) => None,
@@ -174,13 +177,21 @@ impl Try<'_> {
             _ => Some(failure::of_network()),
         };
         let told = match &failure {
-            _ if ended == End::Left || self.departure.is_gone() => return Ended::Left(usage),
-            None => sink.close().await,
+            _ if ended == End::Left || self.departure.is_gone() => {
+                source.cancel();
+                return Ended::Left(usage);
+            }
+            None => {
+                let told = sink.close().await;
+                service.linger(&source).await;
+                told
+            }
             Some(failure) => {
                 let last = passage.borrow_mut().fail(&failure.error);
                 answer.end(&last).await
             }
         };
+        source.cancel();
         match (told, failure) {
             (Err(_), None) | (Ok(()), None) => Ended::Answered(usage),
             (_, Some(failure)) => Ended::Broken(failure),
@@ -257,7 +268,7 @@ impl Try<'_> {
                 if self.remembers {
                     self.memory.keep_thoughts(Thoughts::of_completion(&body)).await;
                 }
-                return Ok(First::Whole(body, usage));
+                return Ok(First::Whole(body, usage, None));
             }
             Opened::Stream(source, meter) => {
                 (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
@@ -283,10 +294,7 @@ impl Try<'_> {
                     return Err(failure);
                 }
                 _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
-                _ => {
-                    source.cancel();
-                    return Ok(First::Whole(lead, passage.usage()));
-                }
+                _ => return Ok(First::Whole(lead, passage.usage(), Some(source))),
             }
             match source.read().await.map_err(|_| failure::of_network())? {
                 Some(read) => {

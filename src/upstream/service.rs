@@ -1,7 +1,11 @@
 //! One call on one account, whatever its service: the platform's side of all upstreams.
 use std::cell::Cell;
+use std::pin::pin;
+use std::time::Duration;
 
+use futures::future::select;
 use web_sys::AbortSignal;
+use worker::Delay;
 
 use super::decode::Decode;
 use super::failure::{Failure, of_network};
@@ -9,6 +13,9 @@ use super::openai::meter::Meter;
 use super::{deepseek_web, openai};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
+
+/// How long the end of a stream is waited for whose answer is complete.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// One call on one account.
 pub enum Service<'a> {
@@ -57,6 +64,16 @@ impl Service<'_> {
             && call.is_writing()
         {
             call.finish().await;
+        }
+    }
+
+    /// Reads what follows a complete answer: until its stream has ended, DeepSeek takes the account for busy.
+    pub async fn linger(&self, source: &Source) {
+        if let Service::DeepseekWeb(call) = self
+            && !call.is_writing()
+        {
+            let rest = pin!(async { while let Ok(Some(_)) = source.read().await {} });
+            select(rest, Delay::from(LINGER)).await;
         }
     }
 

@@ -331,6 +331,17 @@ test('a conversation that nobody used in time is given up', async (context) => {
   await eventually(() => assert.deepEqual([account.sessions, account.deleted], [2, 2]), { within: 20_000 });
 });
 
+test('the next call waits for the end of the stream before, not only of its answer', async (context) => {
+  const { weir, account } = await worker(context);
+  sim.frame_ms = 20; // what follows an answer takes its time, and until then the account is busy
+  context.after(() => (sim.frame_ms = 0));
+  const calls = Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? weir.chat(reasoner()) : weir.openChat(reasoner()).then(read)));
+  const answers = await Promise.all(calls);
+  assert.ok(answers.every((answer) => answer.done || answer.status === 200), JSON.stringify(answers));
+  assert.equal(account.peak, 1);
+  assert.equal(sim.requests.filter(({ path }) => path.endsWith('/completion')).length, calls.length, 'none was refused and tried again');
+});
+
 test('an account logs in with its mobile number', async (context) => {
   const account = sim.addAccount('13800138000', { password: 'password-of-a-mobile' });
   const { weir } = await worker(context, { accounts: 0 });
