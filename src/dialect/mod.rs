@@ -129,3 +129,6 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod round_trip_tests;
