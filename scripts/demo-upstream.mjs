@@ -2,8 +2,10 @@
 //
 //   node scripts/demo-upstream.mjs [--port 8788]
 import { createServer } from 'node:http';
+import { isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDeepSeek } from '../tests/simulators/deepseek.mjs';
+import { speakDeepSeek } from '../tests/simulators/model.mjs';
 import { Failure, isMain, main, portOption, say } from './run.mjs';
 
 export const model = 'demo-chat';
@@ -39,11 +41,21 @@ async function startDemoChat(port) {
     throw error.code === 'EADDRINUSE' ? new Failure(`port ${port}, for the demo's DeepSeek chat, is in use; choose another with --demo-port`) : error;
   });
   chat.addAccount(deepseekAccount.email, { password: deepseekAccount.password });
-  chat.script = (prompt) => {
-    const said = prompt.split('<｜User｜>').at(-1).replace(/<｜Assistant｜>$/, '');
-    return { thinking: words('The user said something; an echo will do.'), text: words(`You said: "${said}". This is a simulated DeepSeek account.`) };
-  };
+  speakDeepSeek(chat, demoModel);
   return chat;
+}
+
+/** It echoes what it is told, but for one task, which shows an agent's tools at work: replace "…" by "…" in FILE. */
+function demoModel({ said, all, results, offers }) {
+  const [task, from, to, named] = [...all.matchAll(/replace "([^"]+)" (?:by|with) "([^"]+)" in ([^\s<"]*\w)/gi)].at(-1) ?? [];
+  if (!task || !offers('Read') || !offers('Edit')) {
+    return { reasoning: 'The user said something; an echo will do.', text: `You said: "${said}". This is a simulated DeepSeek account.` };
+  }
+  const folder = all.match(/working directory: (\/\S*)/i)?.[1] ?? '';
+  const file = isAbsolute(named) ? named : join(folder, named);
+  if (results.length === 0) return { reasoning: 'First I read it.', text: `I read ${file}.`, calls: [['Read', { file_path: file }]] };
+  if (results.length === 1) return { reasoning: 'Now the edit.', calls: [['Edit', { file_path: file, old_string: from, new_string: to }]] };
+  return { text: /error/i.test(results[1]) ? `The edit failed: ${results[1]}` : `Done: "${from}" is "${to}" now.` };
 }
 
 const words = (text) => text.match(/\s*\S+/g) ?? [];

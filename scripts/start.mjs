@@ -138,7 +138,10 @@ function printWelcome(port, demoPort) {
         `  curl -N ${url}/v1/chat/completions \\\n` +
         `    -H 'Authorization: Bearer ${demoKey}' -H 'Content-Type: application/json' \\\n` +
         `    -d '${body}'\n\n` +
-        "or a simulated DeepSeek account that thinks: the same with the model deepseek-reasoner.\n",
+        'or a simulated DeepSeek account that thinks: the same with the model deepseek-reasoner.\n\n' +
+        'Claude Code works on that account too; it knows one task:\n\n' +
+        `  ANTHROPIC_BASE_URL=${url} ANTHROPIC_AUTH_TOKEN=${demoKey} \\\n` +
+        `    claude -p 'Replace "this" by "that" in some/file.txt' --allowedTools Read Edit\n`,
     );
   }
   console.log("The operator's password is ADMIN_KEY in .dev.vars. Ctrl-C ends everything.\n");
