@@ -1,4 +1,4 @@
-//! Weir: one OpenAI-compatible API over a pool of upstream accounts, on Cloudflare Workers.
+//! Weir: one OpenAI- and Claude-compatible API over a pool of upstream accounts, on Cloudflare Workers.
 //!
 //! ```text
 //! client ──▶ http       request id, CORS, who is calling
@@ -6,7 +6,8 @@
 //!        ──▶ config     model name ─▶ the upstreams that could serve it
 //!        ──▶ ledger     one hop to a Durable Object: a lease on an account, a wait, or a refusal
 //!        ──▶ upstream   chat ─▶ a call to the service
-//!        ◀── stream     its answer, through a transform stream, metered as it passes
+//!        ◀── dialect    its answer, through a transform stream: the same bytes, or events in the caller's API
+//!        ──▶ memory     what the key's next call may need of it
 //!        ──▶ ledger     settle, whatever the end
 //! ```
 //!
