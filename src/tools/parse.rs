@@ -20,6 +20,7 @@ pub struct Parser {
     held: String,
     block: Option<Block>,
     made: u32,
+    misfit: Option<String>,
     /// The code fence that the text is in: its letter, and how many.
     fence: Option<(char, usize)>,
     /// So far the line ends the fence; a word after it would make it a line of the code.
@@ -61,6 +62,7 @@ impl Parser {
             held: String::new(),
             block: None,
             made: 0,
+            misfit: None,
             fence: None,
             fence_ends: false,
             inline_code: false,
@@ -73,6 +75,11 @@ impl Parser {
     /// No call was made.
     pub fn unmet(&self) -> bool {
         self.made == 0
+    }
+
+    /// The call of a strict tool whose arguments do not fit, which was not given: which, and why.
+    pub fn misfit(&self) -> Option<&str> {
+        self.misfit.as_deref()
     }
 
     /// Takes the next event, of which only text is looked at.
@@ -257,8 +264,16 @@ impl Parser {
     }
 
     fn call(&mut self, call: Written, out: &mut Vec<ChatEvent>) {
-        let schema = self.tool(&call.name).map_or(&Value::Null, |tool| &tool.parameters);
-        let arguments = schema::coerced(schema, call.arguments).to_string();
+        let tool = self.tool(&call.name);
+        let schema = tool.map_or(&Value::Null, |tool| &tool.parameters);
+        let arguments = schema::coerced(schema, call.arguments);
+        if tool.is_some_and(|tool| tool.strict == Some(true))
+            && let Some(what) = schema::misfit(schema, &arguments)
+        {
+            self.misfit.get_or_insert_with(|| format!("{}: {what}", call.name));
+            return;
+        }
+        let arguments = arguments.to_string();
         out.push(ChatEvent::ToolCall { index: self.made, id: call_id(), name: call.name });
         out.push(ChatEvent::Arguments(arguments));
         self.made = self.made.saturating_add(1);

@@ -278,3 +278,21 @@ proptest! {
         prop_assert_eq!(run(&[left, right]), run(&[&text]));
     }
 }
+
+#[test]
+fn a_strict_tool_is_not_called_with_what_does_not_fit() {
+    let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let read = |strict: Option<bool>, text: &str| {
+        let tool = Tool { name: "f".into(), description: None, parameters: parameters.clone(), strict };
+        let mut parser = Parser::new(&[tool], &ToolChoice::Auto, true);
+        let events: Vec<ChatEvent> =
+            parser.push(ChatEvent::Text(text.into())).into_iter().chain(parser.finish(FinishReason::Stop)).collect();
+        (events.iter().any(|event| matches!(event, ChatEvent::ToolCall { .. })), parser.misfit().map(str::to_owned))
+    };
+    let call = |inside: &str| format!("<tool_calls><invoke name=\"f\">{inside}</invoke></tool_calls>");
+    let good = call("<parameter name=\"city\"><![CDATA[Oslo]]></parameter>");
+    assert_eq!(read(Some(true), &good), (true, None));
+    let (called, misfit) = read(Some(true), &call(""));
+    assert!(!called && misfit.is_some_and(|what| what.starts_with("f: ")));
+    assert_eq!(read(None, &call("")), (true, None));
+}

@@ -128,14 +128,18 @@ impl TextOnly {
         if self.must_call && self.tools.as_ref().is_some_and(Parser::unmet) {
             return Some(unmet("The model did not call the tool that `tool_choice` asks for."));
         }
-        let (json, format) = self.json.as_ref().filter(|_| *reason == FinishReason::Stop && self.whole)?;
+        if let Some(misfit) = self.tools.as_ref().and_then(Parser::misfit) {
+            return Some(unmet(&format!("The model's arguments do not fit the tool's schema: {misfit}.")));
+        }
+        let (json, format) = self.json.as_ref().filter(|_| *reason == FinishReason::Stop)?;
         let Some(value) = json.value() else {
             return Some(unmet("The model did not give the JSON that `response_format` asks for."));
         };
         match format {
-            Format::Schema { schema, .. } => tools::misfit(schema, &value)
+            // What has left cannot be made to fit any more.
+            Format::Schema { schema, .. } if self.whole => tools::misfit(schema, &value)
                 .map(|what| unmet(&format!("The model's JSON does not fit the schema of `response_format`: {what}."))),
-            Format::Text | Format::Json => None,
+            Format::Text | Format::Json | Format::Schema { .. } => None,
         }
     }
 }
