@@ -45,6 +45,6 @@ export class Registry extends forward('RegistryObject', [
   'login_attempt',
 ]) {}
 
-export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'finish']) {}
+export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'work', 'finish']) {}
 
 export class Memory extends forward('MemoryObject', ['fetch', 'alarm', 'keep', 'recall', 'forget']) {}

@@ -17,7 +17,7 @@ use crate::chat::{ChatError, ChatRequest, ErrorKind, Outcome};
 use crate::stream::pipe::Source;
 use crate::tokens;
 use crate::upstream::bound::Bounded;
-use crate::upstream::failure::{Failure, broken};
+use crate::upstream::failure::Failure;
 use crate::upstream::fetch::Reply;
 use crate::upstream::service::Opened;
 use crate::upstream::text_only::{self, TextOnly};
@@ -140,11 +140,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// What stands in the way.
     pub async fn resume(&self, signal: &AbortSignal) -> Result<Source, Failure> {
-        let told = |trouble: Trouble| match trouble {
-            // The next call finds out, and logs in again.
-            Trouble::Token => broken(ErrorKind::Upstream, "DeepSeek's token died in the middle of the answer."),
-            trouble => trouble.failure(Date::now().as_millis()),
-        };
+        let told = |trouble: Trouble| trouble.failure_midway(Date::now().as_millis());
         let used = self.used.borrow().clone();
         let (Some(used), Some(message)) = (used, self.writing.get()) else {
             return Err(told(Trouble::Other("nothing to continue".to_owned())));
@@ -152,9 +148,8 @@ impl<'a> Call<'a> {
         let body = json!({
             "chat_session_id": used.conversation, "message_id": message, "fallback_to_resume": true,
         });
-        let client = self.client();
-        let work = client.work(&used.token).await.map_err(told)?;
-        let reply = client.stream(CONTINUE_PATH, &used.token, Some(&work), &body, signal).await?;
+        let work = session::work(self.env, &self.object, &used.token).await?;
+        let reply = self.client().stream(CONTINUE_PATH, &used.token, Some(&work), &body, signal).await?;
         stream_of(&reply).await.map_err(told)
     }
 
