@@ -22,3 +22,11 @@ export async function post(url, headers, body, stream, signal) {
   if (isStream || response.status !== 200) return new Reply(response);
   return new Reply(response, new Uint8Array(await response.arrayBuffer()));
 }
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,4 +1,7 @@
 //! Calls of a service over HTTP.
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use js_sys::Uint8Array;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
@@ -32,6 +35,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn header(this: &Reply, name: &str) -> Option<String>;
 
+    #[wasm_bindgen(js_name = aborted)]
+    async fn aborted_js(signal: &AbortSignal);
+
     #[wasm_bindgen(catch, js_name = post)]
     async fn post_js(
         url: &str,
@@ -57,6 +63,17 @@ pub async fn post(
         headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
     let reply = post_js(url, &Value::from(headers).to_string(), Uint8Array::from(body), stream, signal).await;
     reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+}
+
+/// What `work` gives, unless `signal` aborts first.
+///
+/// # Errors
+/// When `signal` aborts.
+pub async fn unless_aborted<T>(work: impl Future<Output = T>, signal: &AbortSignal) -> Result<T, Failure> {
+    match select(pin!(work), pin!(aborted_js(signal))).await {
+        Either::Left((done, _)) => Ok(done),
+        Either::Right(_) => Err(of_network()),
+    }
 }
 
 impl Reply {

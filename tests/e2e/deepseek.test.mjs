@@ -306,6 +306,17 @@ test('a caller who leaves before the first word has the answer stopped too', asy
   assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
 });
 
+test('a caller who leaves while the account logs in does not hold it', async (context) => {
+  const { weir, names } = await worker(context);
+  sim.rtt_ms = 3_000;
+  context.after(() => (sim.rtt_ms = 0));
+  const raw = new Raw(weir.url, { path: '/v1/chat/completions', headers: { authorization: `Bearer ${CLIENT_KEY}` }, body: reasoner({ stream: true, messages: say('x') }) });
+  await sim.until(() => sim.requests.some(({ path }) => path.endsWith('/login')));
+  raw.rst();
+  await eventually(async () => assert.equal((await weir.account(names[0])).in_flight, 0));
+  assert.ok(!sim.requests.some(({ path }) => path.endsWith('/create')), 'the login has not ended yet');
+});
+
 test('a conversation that its owner deleted is replaced', async (context) => {
   const { weir, names, account } = await worker(context);
   assert.equal((await weir.chat(reasoner())).status, 200);

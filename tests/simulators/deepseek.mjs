@@ -126,6 +126,7 @@ export class DeepSeekSimulator {
     const text = Buffer.concat(pieces).toString();
     const seen = { path, method: request.method, headers: request.headers, body: text === '' ? {} : JSON.parse(text), at: performance.now() };
     this.requests.push(seen);
+    this.#changed();
     if (this.rtt_ms > 0) await new Promise((done) => setTimeout(done, this.rtt_ms));
     try {
       const route = this.#routes[path];

@@ -18,7 +18,7 @@ use crate::stream::pipe::Source;
 use crate::tokens;
 use crate::upstream::bound::Bounded;
 use crate::upstream::failure::Failure;
-use crate::upstream::fetch::Reply;
+use crate::upstream::fetch::{Reply, unless_aborted};
 use crate::upstream::service::Opened;
 use crate::upstream::text_only::{self, TextOnly};
 
@@ -89,7 +89,8 @@ impl<'a> Call<'a> {
         let mut prepare = self.prepare.clone();
         let mut trouble = Trouble::Work;
         for _ in 0..PREPARATIONS {
-            let prepared = session::prepare(self.env, &self.object, &prepare).await;
+            // Logging in and working take their time, for which a caller who left does not hold the account.
+            let prepared = unless_aborted(session::prepare(self.env, &self.object, &prepare), signal).await?;
             let prepared = prepared.map_err(|failure| self.for_owner(failure))?;
             let body = json!({
                 "chat_session_id": prepared.conversation, "parent_message_id": null, "prompt": prompt,
