@@ -1,5 +1,6 @@
 // DeepSeek web accounts, end to end: the built Worker against a simulated chat that checks what the real one checks.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 import { Gate } from '../simulators/openai.mjs';
 import { startDeepSeek } from '../simulators/deepseek.mjs';
@@ -351,6 +352,20 @@ test('the next call waits for the end of the stream before, not only of its answ
   assert.ok(answers.every((answer) => answer.done || answer.status === 200), JSON.stringify(answers));
   assert.equal(account.peak, 1);
   assert.equal(sim.requests.filter(({ path }) => path.endsWith('/completion')).length, calls.length, 'none was refused and tried again');
+});
+
+test('streams as they were captured, older formats too, token by token', async (context) => {
+  const { weir } = await worker(context, { web: { citations: 'dropped' } });
+  const folder = new URL('../fixtures/deepseek-sse/', import.meta.url);
+  const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8'));
+  const whole = Object.entries(expected).filter(([name, { status }]) => ['FINISHED', 'stop'].includes(status) && !name.includes('continue'));
+  assert.equal(whole.length, 7);
+  for (const [name, { answer: marked, reasoning }] of whole) {
+    const answer = marked.replace(/\[(citation|reference):\d+\]/g, '');
+    sim.next({ is: 'replay', stream: readFileSync(new URL(name, folder), 'utf8'), piece: 7 });
+    const got = await read(await weir.openChat(reasoner({ messages: say(name) })));
+    assert.deepEqual([got.content, got.reasoning_content, got.finish, got.done], [answer, reasoning, 'stop', true], name);
+  }
 });
 
 test('an account logs in with its mobile number', async (context) => {

@@ -245,6 +245,11 @@ export class DeepSeekSimulator {
 
   async #behave(write, session, message, behaviour) {
     const { ids, request, answer } = message;
+    if (behaviour.is === 'replay') {
+      // A stream as it was captured, older formats too.
+      for (const frame of behaviour.stream.match(/[^]*?\n\r?\n|[^]+$/g)) await write(frame);
+      return;
+    }
     const usage = (fragments) => {
       const said = fragments.filter(({ type }) => type === 'RESPONSE').reduce((sum, { content }) => sum + content.length, 0);
       return (session.usage += Math.ceil(request.prompt.length / 3) + said);
