@@ -315,6 +315,11 @@ for (const [name, dialect] of Object.entries(dialects)) {
     const { heard } = await bothWays(dialect, upstreams['emulated calls'], { ...silence, text: ['So:'], calls: [call], finish: 'content_filter' }, new Dice(seed));
     assert.equal(heard.finish, 'content_filter');
   });
+
+  test(`${name}, emulated calls: blank lines before the calls are no text (C16)`, { todo: 'they are given as text' }, async () => {
+    const { heard } = await bothWays(dialect, upstreams['emulated calls'], { ...silence, text: ['\n'], calls: [call], finish: 'stop' }, new Dice(seed));
+    assert.deepEqual([heard.text, heard.calls, heard.finish], ['', [['Read', {}]], 'tool_calls']);
+  });
 }
 
 test('Anthropic Messages, native calls: arguments that the limit cuts are an error both ways, or a message (A53)', { todo: 'streamed they are a message, whole a 502' }, async () => {
