@@ -345,8 +345,9 @@ test('a conversation that nobody used in time is given up', async (context) => {
 
 test('the next call waits for the end of the stream before, not only of its answer', async (context) => {
   const { weir, account } = await worker(context);
-  sim.frame_ms = 20; // what follows an answer takes its time, and until then the account is busy
-  context.after(() => (sim.frame_ms = 0));
+  // What follows an answer takes its time, and perhaps the account is busy until then.
+  Object.assign(sim, { frame_ms: 20, busy_until_end: true });
+  context.after(() => Object.assign(sim, { frame_ms: 0, busy_until_end: false }));
   const calls = Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? weir.chat(reasoner()) : weir.openChat(reasoner()).then(read)));
   const answers = await Promise.all(calls);
   assert.ok(answers.every((answer) => answer.done || answer.status === 200), JSON.stringify(answers));

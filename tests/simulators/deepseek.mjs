@@ -281,7 +281,7 @@ export class DeepSeekSimulator {
   /**
    * One stream of an account. The behaviour's `gate` lets frames out one by one; `cut_at`, `end_at`, `stall_at`, `garbage_at`
    * count frames; `piece` and `crlf` change how they are sent. An answer that its reader left goes on until it is stopped; an
-   * account is free again when its answer is written or stopped, whatever frames come after.
+   * account is free again when its answer is written or stopped, whatever frames come after; with `busy_until_end`, after those.
    */
   async #stream(response, account, behaviour, run) {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-ds-sse-heartbeat-timeout-secs': '8' });
@@ -324,7 +324,7 @@ export class DeepSeekSimulator {
       }
     };
     try {
-      await run(write, state.free);
+      await run(write, this.busy_until_end ? () => {} : state.free);
       response.end();
     } catch (error) {
       if (error instanceof Ended) response.end();
