@@ -38,13 +38,22 @@ impl Message {
             let signature = signature(&self.thinking);
             content.push(json!({"type": "thinking", "thinking": self.thinking, "signature": signature}));
         }
-        // An empty message makes Claude Code ask again.
-        if !self.text.is_empty() || self.calls.is_empty() {
+        if !self.text.is_empty() {
             content.push(json!({"type": "text", "text": self.text}));
         }
-        for call in &self.calls {
-            let input = input(&call.arguments)?;
-            content.push(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}));
+        for (index, call) in self.calls.iter().enumerate() {
+            match input(&call.arguments) {
+                Ok(input) => {
+                    content.push(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}));
+                }
+                // Where the answer was cut for its length, so was its last call: half of one is none.
+                Err(_) if *reason == FinishReason::Length && index + 1 == self.calls.len() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // An empty message makes Claude Code ask again.
+        if content.iter().all(|block| block.get("type").is_some_and(|kind| kind == "thinking")) {
+            content.push(json!({"type": "text", "text": ""}));
         }
         let mut body = opening(&self.head, &self.usage);
         if let Some(fields) = body.as_object_mut() {
@@ -125,5 +134,49 @@ pub(super) fn input(arguments: &str) -> Result<Value, ChatError> {
         _ => {
             Err(ChatError::new(ErrorKind::Upstream, "The model called a tool with arguments that are no JSON object."))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(events: Vec<ChatEvent>) -> Result<Value, ChatError> {
+        let head = Head { id: "1".into(), created: 0, model: "m".into(), request_id: "r".into() };
+        let mut message = Message::new(head, Form { thinks: true, input_tokens: 7 });
+        let mut out = Vec::new();
+        for event in events {
+            message.push(event, &mut out)?;
+        }
+        Ok(serde_json::from_slice(&out).unwrap())
+    }
+
+    fn call(index: u32, arguments: &str) -> [ChatEvent; 2] {
+        let id = format!("call_{index}");
+        [ChatEvent::ToolCall { index, id, name: "f".into() }, ChatEvent::Arguments(arguments.into())]
+    }
+
+    #[test]
+    fn a_call_that_was_cut_for_its_length_is_left_out() {
+        let cut = |first: &str| {
+            let events = [call(0, first), call(1, "{\"a\":\"lo")].concat();
+            whole([events, vec![ChatEvent::Finish(FinishReason::Length)]].concat())
+        };
+        let message = cut("{}").unwrap();
+        let content = json!([{"type": "tool_use", "id": "call_0", "name": "f", "input": {}}]);
+        assert_eq!((&message["content"], &message["stop_reason"]), (&content, &json!("max_tokens")));
+        assert!(cut("{").is_err(), "what was not cut is wrong");
+        let finish = |reason| [call(0, "{\"a\"").to_vec(), vec![ChatEvent::Finish(reason)]].concat();
+        let message = whole(finish(FinishReason::Length)).unwrap();
+        assert_eq!(message["content"], json!([{"type": "text", "text": ""}]));
+        assert!(whole(finish(FinishReason::ToolCalls)).is_err());
+    }
+
+    #[test]
+    fn an_answer_is_never_without_a_block_besides_its_thoughts() {
+        let thoughts = ChatEvent::Reasoning("hm".into());
+        let message = whole(vec![thoughts, ChatEvent::Finish(FinishReason::Stop)]).unwrap();
+        let kinds: Vec<&Value> = message["content"].as_array().unwrap().iter().map(|block| &block["type"]).collect();
+        assert_eq!(kinds, ["thinking", "text"]);
     }
 }

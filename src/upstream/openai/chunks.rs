@@ -339,7 +339,7 @@ mod tests {
         for index in ["\"index\":0,", ""] {
             let stream = [
                 call(index, "\"first-7f3a9c\"", "\"f\"", "{\"a\":"),
-                call(index, "null", "null", "1}"),
+                call(index, "\"new-each-time\"", "null", "1}"),
                 call(index, "\"second-1b8d2e\"", "\"f\"", "{\"a\":"),
                 call(index, "\"second-1b8d2e\"", "\"f\"", "2}"),
             ]
