@@ -56,13 +56,13 @@ pub fn body(chat: &ChatRequest, model: &str, limits: Limits) -> Vec<u8> {
 
 fn messages(messages: &[Message]) -> Value {
     let mut out = Vec::with_capacity(messages.len());
-    // Results are texts: what they show comes after them, in the user's name.
+    // Nobody but a user may show anything: what others do comes after them, in the user's name.
     let mut shown: Vec<Value> = Vec::new();
     for message in messages {
         if message.role != Role::Tool && !shown.is_empty() {
             out.push(json!({"role": "user", "content": std::mem::take(&mut shown)}));
         }
-        if message.role == Role::Tool {
+        if message.role != Role::User {
             shown.extend(message.parts.iter().filter(|part| !matches!(part, Part::Text(_))).map(part));
         }
         out.push(said(message));
@@ -234,6 +234,17 @@ mod tests {
                     {"role": "user", "content": [{"type": "text", "text": "See"}, picture]},
                 ],
             })
+        );
+        let [.., image] = chat.messages[2].parts.as_slice() else { panic!("no image") };
+        let said =
+            Message { parts: vec![Part::Text("Here:".into()), image.clone()], ..Message::empty(Role::Assistant) };
+        let messages = vec![said, Message::new(Role::User, "Thanks")];
+        assert_eq!(
+            sent(&ChatRequest { messages, ..ChatRequest::default() })["messages"],
+            json!([
+                {"role": "assistant", "content": "Here:"}, {"role": "user", "content": [picture]},
+                {"role": "user", "content": "Thanks"},
+            ])
         );
         let silent = ChatRequest { reasoning: Some(false), ..chat };
         assert_eq!(sent(&silent)["thinking"], json!({"type": "disabled"}));
