@@ -32,10 +32,9 @@ pub(super) fn user(content: &Field, out: &mut Vec<Message>) -> Result<(), ChatEr
     for block in blocks(content)? {
         if block.at("type").value == "tool_result" {
             let result = tool_result(&block)?;
-            match place(out, result.tool_call_id.as_deref()) {
+            match result.place(out) {
                 Some(place) => out.insert(place, result),
-                // Its call is not in the conversation (any more): it is told as a text.
-                None => parts.push(Part::Text(format!("[Result of a tool]\n{}", result.text()))),
+                None => parts.append(&mut result.as_users().parts),
             }
         } else {
             parts.extend(part(&block)?);
@@ -79,14 +78,6 @@ pub(super) fn assistant(content: &Field, out: &mut Vec<Message>) -> Result<(), C
         _ => out.push(message),
     }
     Ok(())
-}
-
-/// Where the result of the call `id` goes: behind the calls and the other results.
-fn place(messages: &[Message], id: Option<&str>) -> Option<usize> {
-    let calls = |message: &Message| message.tool_calls.iter().any(|call| Some(call.id.as_str()) == id);
-    let at = messages.iter().rposition(calls)?.saturating_add(1);
-    let results = messages.get(at..)?.iter().take_while(|message| message.role == Role::Tool).count();
-    Some(at.saturating_add(results))
 }
 
 fn tool_result(block: &Field) -> Result<Message, ChatError> {
