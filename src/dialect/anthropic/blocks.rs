@@ -88,6 +88,11 @@ fn tool_result(block: &Field) -> Result<Message, ChatError> {
                 let name = inner.at("tool_name").text()?.or(inner.at("name").text()?).unwrap_or_default();
                 parts.push(Part::Text(format!("loaded: {name}")));
             }
+            // An agent whose tool once gave such a thing could never go on (A16).
+            Some(kind @ ("image" | "document")) => {
+                let note = || Some(Part::Text(format!("[{kind}: cannot be shown to this model]")));
+                parts.extend(part(&inner).unwrap_or_else(|_| note()));
+            }
             _ => parts.extend(part(&inner)?),
         }
     }
