@@ -55,8 +55,8 @@ pub(super) struct Try<'a> {
 
 /// What the upstream has sent when a try's first phase ends.
 enum First {
-    /// A plain answer.
-    Whole(Vec<u8>, Option<Usage>),
+    /// A plain answer, and the thoughts in it.
+    Whole(Vec<u8>, Option<Usage>, Thoughts),
     /// A stream has begun: what to write first, and where the rest comes from.
     Begun(Source, Box<dyn Passage>, Vec<u8>),
 }
@@ -69,7 +69,8 @@ impl Try<'_> {
         let headers_seen = Cell::new(false);
         let first = self.first_bytes(service, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
-            Ok(First::Whole(body, usage)) => {
+            Ok(First::Whole(body, usage, thoughts)) => {
+                self.keep(thoughts).await;
                 answer.give(body, self.receipt.clone());
                 Ended::Answered(usage)
             }
@@ -141,6 +142,10 @@ impl Try<'_> {
         lead: Vec<u8>,
         answer: &mut Answer,
     ) -> Ended {
+        let mut passage = passage;
+        if passage.phase() == Phase::Complete {
+            self.keep(passage.thoughts()).await;
+        }
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
         let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
@@ -254,10 +259,8 @@ impl Try<'_> {
     ) -> Result<First, Failure> {
         let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
             Opened::Whole(body, usage) => {
-                if self.remembers {
-                    self.memory.keep_thoughts(Thoughts::of_completion(&body)).await;
-                }
-                return Ok(First::Whole(body, usage));
+                let thoughts = if self.remembers { Thoughts::of_completion(&body) } else { Thoughts::default() };
+                return Ok(First::Whole(body, usage, thoughts));
             }
             Opened::Stream(source, meter) => {
                 (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
@@ -268,9 +271,6 @@ impl Try<'_> {
         };
         let mut lead = Vec::new();
         loop {
-            if passage.phase() == Phase::Complete {
-                self.keep(passage.thoughts()).await;
-            }
             match passage.phase() {
                 Phase::Running if !passage.started() => {}
                 Phase::Paused if !passage.started() => {
@@ -285,7 +285,7 @@ impl Try<'_> {
                 _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
                 _ => {
                     source.cancel();
-                    return Ok(First::Whole(lead, passage.usage()));
+                    return Ok(First::Whole(lead, passage.usage(), passage.thoughts()));
                 }
             }
             match source.read().await.map_err(|_| failure::of_network())? {
@@ -300,6 +300,7 @@ impl Try<'_> {
     }
 
     /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
+    /// Not within the deadlines of an answer, which there is already, nor while keep-alives overtake what is not yet sent.
     async fn keep(&self, thoughts: Thoughts) {
         if let Some(kept) = self.reply.kept() {
             self.memory.keep_response(kept).await;

@@ -12,6 +12,8 @@ mod respond;
 mod status;
 mod translation;
 
+use std::rc::Rc;
+
 use futures::channel::oneshot;
 use serde_json::json;
 use worker::{Context, Date, Env, Request, Response, Result};
@@ -129,10 +131,16 @@ async fn call(
         Dialect::Openai => openai::request::decode(endpoint, body)?,
         Dialect::Responses => {
             let (value, bytes) = (parse(&body)?, body.len());
+            drop(body);
             let earlier = memory.earlier(openai::responses::request::wanted(&value)?).await?;
             openai::responses::request::decode(&value, bytes, earlier)?
         }
-        Dialect::Anthropic => anthropic::request::decode(&body)?,
+        Dialect::Anthropic => {
+            let decoded = anthropic::request::decode(&body)?;
+            // Tens of megabytes, perhaps: not for the whole call.
+            drop(body);
+            decoded
+        }
     };
     let head = dialect::Head {
         id: random_hex(),
@@ -197,7 +205,7 @@ async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, C
 
 fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {
     let settings = caller.hot().settings.memory.clone();
-    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings })
+    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings, known: Rc::default() })
 }
 
 fn health() -> serde_json::Value {

@@ -1,5 +1,7 @@
 //! What one call remembers for the next: stored responses, and the thoughts behind tool calls.
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use worker::Env;
@@ -20,6 +22,8 @@ pub(super) struct Memory {
     /// Whose it is: the keyed hash of what the caller presents.
     pub(super) owner: String,
     pub(super) settings: config::Memory,
+    /// The thoughts that the call lacks: asked for once, however many accounts are tried.
+    pub(super) known: Rc<OnceCell<BTreeMap<String, String>>>,
 }
 
 impl Memory {
@@ -91,11 +95,15 @@ impl Memory {
         if calls.is_empty() {
             return BTreeMap::new();
         }
+        if let Some(known) = self.known.get() {
+            return known.clone();
+        }
         let recall = Recall { ids: calls.iter().map(|call| thoughts_id(call)).collect(), chain: None };
         // Without them the upstream may refuse the call, which the caller is told then.
-        let found = memory::recall(&self.env, &self.owner, &recall).await.unwrap_or_default().found;
+        let found = memory::recall_soon(&self.env, &self.owner, &recall).await.found;
         let of = |call: String| Some((found.get(&thoughts_id(&call))?.clone(), call));
-        calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect()
+        let known = calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect();
+        self.known.get_or_init(|| known).clone()
     }
 
     /// Remembers the thoughts behind an answer's calls.

@@ -13,7 +13,10 @@ use crate::chat::ChatError;
 use crate::rpc;
 
 const BINDING: &str = "MEMORY";
+/// For what a call cannot do without.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// For what is better to have: a memory that is ill must not hold up answers, nor the accounts that gave them.
+const SHORT_DEADLINE: Duration = Duration::from_secs(3);
 
 /// One thing to remember.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +62,7 @@ pub struct Recalled {
 pub async fn keep(env: &Env, owner: &str, keep: &Keep) {
     if !keep.entries.is_empty() {
         // The call logs its own failure.
-        drop(rpc::call::<_, bool>(env, BINDING, owner, "keep", keep, DEADLINE).await);
+        drop(rpc::call::<_, bool>(env, BINDING, owner, "keep", keep, SHORT_DEADLINE).await);
     }
 }
 
@@ -69,6 +72,11 @@ pub async fn keep(env: &Env, owner: &str, keep: &Keep) {
 /// `Internal` when the memory does not answer.
 pub async fn recall(env: &Env, owner: &str, recall: &Recall) -> Result<Recalled, ChatError> {
     rpc::call(env, BINDING, owner, "recall", recall, DEADLINE).await
+}
+
+/// What `owner` has of it, where the memory answers soon.
+pub async fn recall_soon(env: &Env, owner: &str, recall: &Recall) -> Recalled {
+    rpc::call(env, BINDING, owner, "recall", recall, SHORT_DEADLINE).await.unwrap_or_default()
 }
 
 /// Forgets one thing. Whether it was there.
