@@ -158,7 +158,7 @@ impl Caller {
             base_url: upstream.base_url.clone(),
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
-            limits: encode::Limits { reasoning: upstream.reasoning(), max_tokens: upstream.max_tokens },
+            limits: upstream.limits(),
             takes_media: upstream.kind == Kind::Openai && upstream.images,
         })
     }
