@@ -133,13 +133,15 @@ impl Chunks {
 
     fn delta(&mut self, delta: Delta, out: &mut Vec<ChatEvent>) {
         let given = |text: Option<Text>| text.filter(|text| !text.0.is_empty()).map(|text| text.0.into_owned());
-        if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)) {
+        if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)).filter(|text| self.ends_call(text)) {
             self.reasoning.push(&text);
             out.push(ChatEvent::Reasoning(text));
         }
         for text in [delta.content, delta.refusal].into_iter().filter_map(given) {
-            self.said.push(&text);
-            out.push(ChatEvent::Text(text));
+            if self.ends_call(&text) {
+                self.said.push(&text);
+                out.push(ChatEvent::Text(text));
+            }
         }
         for call in delta.tool_calls.into_iter().flatten() {
             let function = call.function.unwrap_or(Function { name: None, arguments: None });
@@ -167,6 +169,13 @@ impl Chunks {
                 out.push(ChatEvent::Arguments(text));
             }
         }
+    }
+
+    /// Whether a text is worth giving. One within a call ends it, but for the white space that some services put there.
+    fn ends_call(&mut self, text: &str) -> bool {
+        let is_padding = self.call.is_some() && text.trim().is_empty();
+        self.call.take_if(|_| !is_padding);
+        !is_padding
     }
 
     fn end_with(&mut self, reason: &str) {
@@ -359,7 +368,13 @@ mod tests {
             ];
             assert_eq!(events.get(..6), Some(wanted.as_slice()), "{events:?}");
         }
+        let padding = "data: {\"choices\":[{\"delta\":{\"content\":\"\\n\"}}]}\n\n";
+        let open = call("\"index\":0,", "\"a\"", "\"f\"", "{");
+        let (_, phase) =
+            read(&[(open.clone() + padding + &call("\"index\":0,", "null", "null", "}") + end).as_bytes()]);
+        assert_eq!(phase, Phase::Complete);
         for lost in [
+            open + &padding.replace("\\n", "So:") + &call("\"index\":0,", "null", "null", "}"),
             call("\"index\":0,", "null", "null", "{}"),
             call("\"index\":0,", "\"a\"", "\"f\"", "{")
                 + &call("\"index\":1,", "\"b\"", "\"g\"", "{")
