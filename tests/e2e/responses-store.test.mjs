@@ -145,6 +145,25 @@ test('ids that never were, and routes that are not there, are 404 (R21)', async 
   refusesUnknown(await weir.call('POST', '/v1/responses/compact', { body: {} }));
 });
 
+test('what was kept first goes first, whatever its lifetime', async (context) => {
+  const memory = { max_bytes: 60_000, reasoning_s: 60, responses_s: 86_400 };
+  const own = await start({ config: { ...pools(sim, { plain: {}, thinking: { at: thinker, upstream: { reasoning: 'thinking' } } }), settings: { memory } } });
+  context.after(() => own.stop());
+  const make = async () => (await whole(own, { model: 'plain', input: 'x'.repeat(10_000) })).response.id;
+  const made = [await make(), await make(), await make(), await make(), await make(), await make()];
+  const status = async (id) => (await own.call('GET', `/v1/responses/${id}`)).status;
+  assert.deepEqual([await status(made[0]), await status(made[5])], [404, 200], 'there is room for some');
+  // Thoughts, which are kept for a minute, are not pushed aside by responses that are kept for a day.
+  const call = { id: 'call_00_abc', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Oslo"}' } };
+  const [user, input] = [{ role: 'user', content: 'Weather?' }, tools];
+  thinker.next(secretOf('thinking-1'), { is: 'ok', reasoning: ['I look.'], tools: [call] });
+  const { response } = await whole(own, { model: 'thinking', input: [user], tools: input, store: false });
+  const { call_id, name } = response.output.at(-1);
+  const turn = [{ type: 'function_call', call_id, name, arguments: '{}' }, { type: 'function_call_output', call_id, output: 'Snow' }];
+  await whole(own, { model: 'thinking', input: [user, ...turn], tools: input, store: false });
+  assert.equal(thinker.last.body.messages[1].reasoning_content, 'I look.');
+});
+
 test('a response outlives the Worker, and is sealed', async (context) => {
   const own = await startSimulator();
   const persist = mkdtempSync(join(tmpdir(), 'weir-e2e-'));
