@@ -143,6 +143,7 @@ fn names_what_is_wrong() {
         (with("model", json!("")), "model"),
         (with("messages", json!([])), "messages"),
         (with("messages", json!("hi")), "messages"),
+        (with("messages", json!([{"role": "user", "content": []}])), "messages"),
         (with("messages", json!([{"role": "robot", "content": "x"}])), "messages[0].role"),
         (with("messages", json!([{"role": "user", "content": 5}])), "messages[0].content"),
         (block(json!({"type": "text", "text": 5})), "messages[0].content[0].text"),
