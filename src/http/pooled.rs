@@ -174,10 +174,10 @@ impl Call {
         let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
         if candidate.kind == Kind::Openai && self.memory.settings.reasoning {
             let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
-            let mut thoughts = self.memory.thoughts(calls.collect()).await;
+            let thoughts = self.memory.thoughts(calls.collect()).await;
             let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
             for message in chat.silent_callers() {
-                let known = message.tool_calls.first().and_then(|call| thoughts.remove(&call.id));
+                let known = message.tool_calls.first().and_then(|call| thoughts.get(&call.id).cloned());
                 message.reasoning = known.or(wants_any.then(String::new));
             }
         }

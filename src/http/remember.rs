@@ -23,7 +23,7 @@ pub(super) struct Memory {
     pub(super) owner: String,
     pub(super) settings: config::Memory,
     /// The thoughts that the call lacks: asked for once, however many accounts are tried.
-    pub(super) known: Rc<OnceCell<BTreeMap<String, String>>>,
+    pub(super) known: Rc<OnceCell<Rc<BTreeMap<String, String>>>>,
 }
 
 impl Memory {
@@ -91,9 +91,9 @@ impl Memory {
     }
 
     /// The thoughts behind tool calls, by the calls' ids, as far as they are remembered.
-    pub(super) async fn thoughts(&self, calls: Vec<String>) -> BTreeMap<String, String> {
+    pub(super) async fn thoughts(&self, calls: Vec<String>) -> Rc<BTreeMap<String, String>> {
         if calls.is_empty() {
-            return BTreeMap::new();
+            return Rc::default();
         }
         if let Some(known) = self.known.get() {
             return known.clone();
@@ -102,7 +102,7 @@ impl Memory {
         // Without them the upstream may refuse the call, which the caller is told then.
         let found = memory::recall_soon(&self.env, &self.owner, &recall).await.found;
         let of = |call: String| Some((found.get(&thoughts_id(&call))?.clone(), call));
-        let known = calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect();
+        let known = Rc::new(calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect());
         self.known.get_or_init(|| known).clone()
     }
 
