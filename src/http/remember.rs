@@ -11,6 +11,7 @@ use crate::config;
 use crate::dialect::openai::responses::Kept;
 use crate::dialect::openai::responses::request::{Earlier, Wanted};
 use crate::memory::{self, Entry, Keep, Recall};
+use crate::upstream::openai::chunks::is_lasting;
 
 /// Thoughts that are longer are remembered in part: the upstream wants them, and does not compare.
 const THOUGHTS_MAX: usize = 256 * 1024;
@@ -66,13 +67,15 @@ impl Memory {
         response.filter(Value::is_object).ok_or_else(|| not_found(id))
     }
 
-    /// Forgets a stored response.
+    /// Forgets a stored response and its items.
     ///
     /// # Errors
     /// `NotFound` where there is none (any more).
     pub(super) async fn forget(&self, id: &str) -> Result<Value, ChatError> {
-        self.response(id).await?;
-        memory::forget(&self.env, &self.owner, id).await?;
+        let response = self.response(id).await?;
+        let items = response.get("output").and_then(Value::as_array).into_iter().flatten();
+        let ids = items.filter_map(|item| item.get("id")?.as_str()).chain([id]).collect();
+        memory::forget(&self.env, &self.owner, ids).await?;
         Ok(json!({"id": id, "object": "response", "deleted": true}))
     }
 
@@ -146,7 +149,8 @@ impl Thoughts {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Thoughts {
             text: text("/choices/0/message/reasoning_content").unwrap_or_default(),
-            call: text("/choices/0/message/tool_calls/0/id"),
+            // Else another conversation, whose calls are counted alike, had these thoughts.
+            call: text("/choices/0/message/tool_calls/0/id").filter(|id| is_lasting(id)),
         }
     }
 }

@@ -47,9 +47,9 @@ impl MemoryObject {
         answer(self.read(&argument).and_then(|recall: Recall| self.find(&recall)))
     }
 
-    /// Forgets one thing.
+    /// Forgets these things.
     pub async fn forget(&self, argument: String) -> String {
-        answer(self.read(&argument).and_then(|id: String| self.drop_one(&id)))
+        answer(self.read(&argument).and_then(|ids: Vec<String>| self.drop_all(&ids)))
     }
 
     /// Forgets what is over; with the last of it the object leaves no trace.
@@ -107,9 +107,13 @@ impl MemoryObject {
         Ok(recalled)
     }
 
-    fn drop_one(&self, id: &str) -> Result<bool> {
+    /// Whether any of them was there.
+    fn drop_all(&self, ids: &[String]) -> Result<bool> {
         let sql = self.state.storage().sql();
-        Ok(store::exists(&sql)? && store::delete(&sql, id)?)
+        if !store::exists(&sql)? {
+            return Ok(false);
+        }
+        ids.iter().try_fold(false, |dropped, id| Ok(store::delete(&sql, id)? || dropped))
     }
 
     /// The chain that ends with `last`, if all of it is there.

@@ -79,10 +79,10 @@ pub async fn recall_soon(env: &Env, owner: &str, recall: &Recall) -> Recalled {
     rpc::call(env, BINDING, owner, "recall", recall, SHORT_DEADLINE).await.unwrap_or_default()
 }
 
-/// Forgets one thing. Whether it was there.
+/// Forgets these things. Whether any was there.
 ///
 /// # Errors
 /// `Internal` when the memory does not answer.
-pub async fn forget(env: &Env, owner: &str, id: &str) -> Result<bool, ChatError> {
-    rpc::call(env, BINDING, owner, "forget", &id, DEADLINE).await
+pub async fn forget(env: &Env, owner: &str, ids: Vec<&str>) -> Result<bool, ChatError> {
+    rpc::call(env, BINDING, owner, "forget", &ids, DEADLINE).await
 }

@@ -52,6 +52,9 @@ for (const [kind, ask] of Object.entries(kinds)) {
     const deleted = await weir.call('DELETE', `/v1/responses/${response.id}`);
     assert.deepEqual([deleted.status, deleted.json], [200, { id: response.id, object: 'response', deleted: true }], deleted.text);
     refusesUnknown(await get(response.id));
+    const item = { type: 'item_reference', id: response.output[0].id };
+    const referring = await weir.call('POST', '/v1/responses', { body: { model: 'plain', input: [item, { role: 'user', content: 'And?' }] } });
+    assert.deepEqual([referring.status, referring.json.error.param], [400, 'input[0].id'], referring.text);
     refusesUnknown(await weir.call('DELETE', `/v1/responses/${response.id}`));
   });
 

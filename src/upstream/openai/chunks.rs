@@ -212,7 +212,7 @@ impl Chunks {
 
 /// Whether every API takes this id, and no other call of the conversation has it: some services count from `call_0`
 /// in every answer (api-conformance T12).
-fn is_lasting(id: &str) -> bool {
+pub fn is_lasting(id: &str) -> bool {
     let fits =
         (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     let before_count = id.trim_end_matches(|letter: char| letter.is_ascii_digit());
