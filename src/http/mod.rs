@@ -78,6 +78,10 @@ async fn answer(
         }
         Route::Response(id) => {
             let caller = identify(request, env).await?;
+            // Never JSON where a stream is wanted (T1).
+            if query(request)?.iter().any(|(field, value)| field == "stream" && value == "true") {
+                return Err(ChatError::field("stream", "`stream`: a response that is kept is given as a whole."));
+            }
             respond::json(200, &memory(env, &caller)?.response(&id).await?)
         }
         Route::DeleteResponse(id) => {

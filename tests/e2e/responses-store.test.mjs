@@ -167,6 +167,13 @@ test('what was kept first goes first, whatever its lifetime', async (context) =>
   assert.equal(thinker.last.body.messages[1].reasoning_content, 'I look.');
 });
 
+test('a kept response is not given as a stream', async () => {
+  const { response } = await whole(weir, { model: 'plain', input: 'hello' });
+  const answer = await get(`${response.id}?stream=true`);
+  assert.deepEqual([answer.status, answer.json.error.param], [400, 'stream'], answer.text);
+  assert.equal((await get(`${response.id}?include[]=x`)).status, 200);
+});
+
 test('a response outlives the Worker, and is sealed', async (context) => {
   const own = await startSimulator();
   const persist = mkdtempSync(join(tmpdir(), 'weir-e2e-'));
