@@ -118,7 +118,9 @@ impl Memory {
         }
     }
 
-    async fn keep(&self, entries: Vec<Entry>) {
+    async fn keep(&self, mut entries: Vec<Entry>) {
+        // Pictures of tens of megabytes need not travel to a memory that has no room for them.
+        entries.retain(|entry| entry.text.len() <= memory::TEXT_MAX);
         let keep = Keep { entries, max_bytes: self.settings.max_bytes };
         memory::keep(&self.env, &self.owner, &keep).await;
     }

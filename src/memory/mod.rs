@@ -18,6 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// For what is better to have: a memory that is ill must not hold up answers, nor the accounts that gave them.
 const SHORT_DEADLINE: Duration = Duration::from_secs(3);
 
+/// The longest text that fits a row once it is sealed, in bytes.
+pub const TEXT_MAX: usize = 1_400_000;
+
 /// One thing to remember.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
