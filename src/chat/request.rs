@@ -197,6 +197,12 @@ impl ChatRequest {
         self.messages.iter_mut().filter(is_silent)
     }
 
+    /// Whether anybody but a tool shows more than text.
+    pub fn shows(&self) -> bool {
+        let is_shown = |part: &Part| !matches!(part, Part::Text(_));
+        self.messages.iter().any(|message| message.role != Role::Tool && message.parts.iter().any(is_shown))
+    }
+
     /// A hash of the messages up to the first one of the user: every later turn of the conversation begins with them.
     pub fn conversation(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

@@ -207,6 +207,14 @@ impl Call {
         candidate.kind == Kind::Openai && uses_tools && self.memory.settings.reasoning
     }
 
+    /// Whether the call holds pictures or documents, which not every upstream takes.
+    fn shows(&self) -> bool {
+        match &self.envelope.body {
+            Body::Openai(raw) => memmem::find(&raw.bytes, b"\"image_url\"").is_some(),
+            Body::Chat { chat, .. } => chat.shows(),
+        }
+    }
+
     fn service<'a>(
         &'a self,
         candidate: &'a Candidate,
@@ -291,7 +299,7 @@ impl Call {
             version: self.caller.hot().version,
             ticket: format!("{}-{}", self.request_id, tries.receipt.attempts),
             key: self.caller.key_id().to_owned(),
-            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint)?,
+            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint, self.shows())?,
             exclude: tries.accounts.clone(),
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,
