@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::limits::Limits;
 use super::settings::Settings;
 use crate::chat::Endpoint;
-use crate::upstream::openai::encode::Reasoning;
+use crate::upstream::openai::encode::{self, Reasoning};
 
 /// What a secret reads as in every answer; sent back, it keeps the stored one.
 pub(super) const MASK: &str = "***";
@@ -151,13 +151,20 @@ impl Key {
 }
 
 impl Upstream {
-    /// How it is told to think.
-    pub fn reasoning(&self) -> Reasoning {
+    /// What it takes of a translated call: what is known of the great services stands, where nothing else is said.
+    pub fn limits(&self) -> encode::Limits {
         let is_of = |host: &str| self.base_url.contains(host);
-        self.reasoning.unwrap_or(match is_of(".deepseek.com") || is_of(".volces.com") {
-            true => Reasoning::Thinking,
-            false => Reasoning::Effort,
-        })
+        let is_deepseek = is_of(".deepseek.com");
+        encode::Limits {
+            reasoning: self.reasoning.unwrap_or(match is_deepseek || is_of(".volces.com") {
+                true => Reasoning::Thinking,
+                false => Reasoning::Effort,
+            }),
+            max_tokens: self.max_tokens,
+            // OpenAI's thinking models refuse the older name, and others do not know the newer one.
+            max_tokens_field: if is_of("api.openai.com") { "max_completion_tokens" } else { "max_tokens" },
+            schemas: !is_deepseek,
+        }
     }
 
     fn shown(&self) -> Value {

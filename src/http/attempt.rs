@@ -55,8 +55,15 @@ pub(super) struct Try<'a> {
 
 /// What the upstream has sent when a try's first phase ends.
 enum First {
-    /// A plain answer, and where it came from if more may come.
-    Whole(Vec<u8>, Option<Usage>, Option<Source>),
+    /// A plain answer.
+    Whole {
+        body: Vec<u8>,
+        usage: Option<Usage>,
+        /// What was thought before tools were called.
+        thoughts: Thoughts,
+        /// Where it came from, if more may come.
+        rest: Option<Source>,
+    },
     /// A stream has begun: what to write first, and where the rest comes from.
     Begun(Source, Box<dyn Passage>, Vec<u8>),
 }
@@ -69,7 +76,8 @@ impl Try<'_> {
         let headers_seen = Cell::new(false);
         let first = self.first_bytes(service, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
-            Ok(First::Whole(body, usage, rest)) => {
+            Ok(First::Whole { body, usage, thoughts, rest }) => {
+                self.keep(thoughts).await;
                 answer.give(body, self.receipt.clone());
                 if let Some(source) = rest {
                     service.linger(&source).await;
@@ -145,6 +153,10 @@ impl Try<'_> {
         lead: Vec<u8>,
         answer: &mut Answer,
     ) -> Ended {
+        let mut passage = passage;
+        if passage.phase() == Phase::Complete {
+            self.keep(passage.thoughts()).await;
+        }
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
         let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
@@ -265,10 +277,8 @@ impl Try<'_> {
     ) -> Result<First, Failure> {
         let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
             Opened::Whole(body, usage) => {
-                if self.remembers {
-                    self.memory.keep_thoughts(Thoughts::of_completion(&body)).await;
-                }
-                return Ok(First::Whole(body, usage, None));
+                let thoughts = if self.remembers { Thoughts::of_completion(&body) } else { Thoughts::default() };
+                return Ok(First::Whole { body, usage, thoughts, rest: None });
             }
             Opened::Stream(source, meter) => {
                 (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
@@ -279,9 +289,6 @@ impl Try<'_> {
         };
         let mut lead = Vec::new();
         loop {
-            if passage.phase() == Phase::Complete {
-                self.keep(passage.thoughts()).await;
-            }
             match passage.phase() {
                 Phase::Running if !passage.started() => {}
                 Phase::Paused if !passage.started() => {
@@ -294,7 +301,10 @@ impl Try<'_> {
                     return Err(failure);
                 }
                 _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
-                _ => return Ok(First::Whole(lead, passage.usage(), Some(source))),
+                _ => {
+                    let (usage, thoughts) = (passage.usage(), passage.thoughts());
+                    return Ok(First::Whole { body: lead, usage, thoughts, rest: Some(source) });
+                }
             }
             match source.read().await.map_err(|_| failure::of_network())? {
                 Some(read) => {
@@ -308,6 +318,7 @@ impl Try<'_> {
     }
 
     /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
+    /// Not within the deadlines of an answer, which there is already, nor while keep-alives overtake what is not yet sent.
     async fn keep(&self, thoughts: Thoughts) {
         if let Some(kept) = self.reply.kept() {
             self.memory.keep_response(kept).await;

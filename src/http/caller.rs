@@ -138,10 +138,14 @@ impl Caller {
         }
     }
 
-    /// The ids of the upstreams that serve `model`.
-    pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint) -> Result<Vec<String>, ChatError> {
+    /// The ids of the upstreams that serve `model`: where the call `shows` something, of those that look at it, if any does.
+    pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint, shows: bool) -> Result<Vec<String>, ChatError> {
         self.permit(model)?;
-        let ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();
+        let mut ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();
+        let looks = |id: &String| self.upstream(id).is_some_and(takes_media);
+        if shows && ids.iter().any(looks) {
+            ids.retain(looks);
+        }
         if ids.is_empty() { Err(not_found(model)) } else { Ok(ids) }
     }
 
@@ -158,8 +162,8 @@ impl Caller {
             base_url: upstream.base_url.clone(),
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
-            limits: encode::Limits { reasoning: upstream.reasoning(), max_tokens: upstream.max_tokens },
-            takes_media: upstream.kind == Kind::Openai && upstream.images,
+            limits: upstream.limits(),
+            takes_media: takes_media(upstream),
         })
     }
 
@@ -201,6 +205,10 @@ impl Caller {
         let message = format!("This key may not use the model `{model}`.");
         Err(ChatError { param: Some("model".to_owned()), ..ChatError::new(ErrorKind::ModelNotAllowed, message) })
     }
+}
+
+fn takes_media(upstream: &Upstream) -> bool {
+    upstream.kind == Kind::Openai && upstream.images
 }
 
 /// The answer for a model that nobody serves.

@@ -12,6 +12,8 @@ mod respond;
 mod status;
 mod translation;
 
+use std::rc::Rc;
+
 use futures::channel::oneshot;
 use serde_json::json;
 use worker::{Context, Date, Env, Request, Response, Result};
@@ -76,6 +78,10 @@ async fn answer(
         }
         Route::Response(id) => {
             let caller = identify(request, env).await?;
+            // Never JSON where a stream is wanted (T1).
+            if query(request)?.iter().any(|(field, value)| field == "stream" && value == "true") {
+                return Err(ChatError::field("stream", "`stream`: a response that is kept is given as a whole."));
+            }
             respond::json(200, &memory(env, &caller)?.response(&id).await?)
         }
         Route::DeleteResponse(id) => {
@@ -129,10 +135,16 @@ async fn call(
         Dialect::Openai => openai::request::decode(endpoint, body)?,
         Dialect::Responses => {
             let (value, bytes) = (parse(&body)?, body.len());
+            drop(body);
             let earlier = memory.earlier(openai::responses::request::wanted(&value)?).await?;
             openai::responses::request::decode(&value, bytes, earlier)?
         }
-        Dialect::Anthropic => anthropic::request::decode(&body)?,
+        Dialect::Anthropic => {
+            let decoded = anthropic::request::decode(&body)?;
+            // Tens of megabytes, perhaps: not for the whole call.
+            drop(body);
+            decoded
+        }
     };
     let head = dialect::Head {
         id: random_hex(),
@@ -197,7 +209,7 @@ async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, C
 
 fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {
     let settings = caller.hot().settings.memory.clone();
-    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings })
+    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings, known: Rc::default() })
 }
 
 fn health() -> serde_json::Value {

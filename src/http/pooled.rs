@@ -174,10 +174,10 @@ impl Call {
         let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
         if candidate.kind == Kind::Openai && self.memory.settings.reasoning {
             let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
-            let mut thoughts = self.memory.thoughts(calls.collect()).await;
+            let thoughts = self.memory.thoughts(calls.collect()).await;
             let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
             for message in chat.silent_callers() {
-                let known = message.tool_calls.first().and_then(|call| thoughts.remove(&call.id));
+                let known = message.tool_calls.first().and_then(|call| thoughts.get(&call.id).cloned());
                 message.reasoning = known.or(wants_any.then(String::new));
             }
         }
@@ -205,6 +205,14 @@ impl Call {
             Body::Chat { chat, .. } => !chat.tools.is_empty(),
         };
         candidate.kind == Kind::Openai && uses_tools && self.memory.settings.reasoning
+    }
+
+    /// Whether the call holds pictures or documents, which not every upstream takes.
+    fn shows(&self) -> bool {
+        match &self.envelope.body {
+            Body::Openai(raw) => memmem::find(&raw.bytes, b"\"image_url\"").is_some(),
+            Body::Chat { chat, .. } => chat.shows(),
+        }
     }
 
     fn service<'a>(
@@ -291,7 +299,7 @@ impl Call {
             version: self.caller.hot().version,
             ticket: format!("{}-{}", self.request_id, tries.receipt.attempts),
             key: self.caller.key_id().to_owned(),
-            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint)?,
+            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint, self.shows())?,
             exclude: tries.accounts.clone(),
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,

@@ -27,6 +27,8 @@ pub struct Parser {
     fence_ends: bool,
     inline_code: bool,
     line_start: bool,
+    /// Spaces at the end of the text, which are nobody's where a call follows.
+    blank: String,
     /// Something other than spaces was given.
     said: bool,
     /// A call was the last that was given.
@@ -67,6 +69,7 @@ impl Parser {
             fence_ends: false,
             inline_code: false,
             line_start: true,
+            blank: String::new(),
             said: false,
             after_call: false,
         }
@@ -106,9 +109,12 @@ impl Parser {
         let rest = std::mem::take(&mut self.held);
         match self.block.take() {
             // What was cut off in its middle must not be made, and half a call is no text.
-            Some(_) if reason != FinishReason::Stop => {}
+            Some(_) if reason != FinishReason::Stop => self.blank.clear(),
             Some(block) => self.close(&rest, block, &mut out),
             None => self.say(&rest, &mut out),
+        }
+        if self.made == 0 && !self.blank.is_empty() {
+            out.push(ChatEvent::Text(std::mem::take(&mut self.blank)));
         }
         let called = self.made > 0 && reason == FinishReason::Stop;
         out.push(ChatEvent::Finish(if called { FinishReason::ToolCalls } else { reason }));
@@ -273,6 +279,7 @@ impl Parser {
             self.misfit.get_or_insert_with(|| format!("{}: {what}", call.name));
             return;
         }
+        self.blank.clear();
         let arguments = arguments.to_string();
         out.push(ChatEvent::ToolCall { index: self.made, id: call_id(), name: call.name });
         out.push(ChatEvent::Arguments(arguments));
@@ -291,11 +298,13 @@ impl Parser {
                 text = text.get(tag.length..).unwrap_or_default().trim_start();
             }
         }
-        self.said |= !text.trim().is_empty();
-        if !text.is_empty() {
+        let (said, blank) = text.split_at(text.trim_end().len());
+        if !said.is_empty() {
+            self.said = true;
             self.after_call = false;
-            out.push(ChatEvent::Text(text.to_owned()));
+            out.push(ChatEvent::Text(std::mem::take(&mut self.blank) + said));
         }
+        self.blank.push_str(blank);
     }
 }
 

@@ -207,6 +207,7 @@ fn every_answer_gives_the_same_however_it_is_split() {
     let cases = cases();
     assert!(cases.len() >= 60, "{}", cases.len());
     for (written, wanted) in cases {
+        let wanted = without_spaces_before_calls(&wanted);
         assert_eq!(run(&[&written]), wanted, "whole: {written}");
         let bounds: Vec<usize> = (0..=written.len()).filter(|at| written.is_char_boundary(*at)).collect();
         for at in &bounds {
@@ -216,6 +217,11 @@ fn every_answer_gives_the_same_however_it_is_split() {
         let letters: Vec<&str> = bounds.windows(2).map(|pair| &written[pair[0]..pair[1]]).collect();
         assert_eq!(run(&letters), wanted, "letter by letter: {written}");
     }
+}
+
+/// The spaces and blank lines between a text and a call are nobody's.
+fn without_spaces_before_calls(wanted: &str) -> String {
+    wanted.split(" @").map(str::trim_end).collect::<Vec<_>>().join(" @")
 }
 
 #[test]
@@ -228,7 +234,7 @@ fn no_half_of_a_call_is_ever_seen() {
         .iter()
         .map(|event| if let ChatEvent::Text(text) = event { text.as_str() } else { "" })
         .collect();
-    assert_eq!(text, "Hi ");
+    assert_eq!(text, "Hi");
 }
 
 #[test]
@@ -245,7 +251,7 @@ fn a_call_that_was_cut_off_for_length_is_neither_made_nor_shown() {
     for reason in [FinishReason::Length, FinishReason::ContentFilter] {
         let mut parser = Parser::new(&tools(), &ToolChoice::Auto, true);
         let half = "Hi <tool_calls><invoke name=\"write\"><parameter name=\"text\"><![CDATA[half of a fi";
-        assert_eq!(parser.push(ChatEvent::Text(half.to_owned())), [ChatEvent::Text("Hi ".to_owned())]);
+        assert_eq!(parser.push(ChatEvent::Text(half.to_owned())), [ChatEvent::Text("Hi".to_owned())]);
         assert_eq!(parser.finish(reason.clone()), [ChatEvent::Finish(reason)]);
     }
 }
