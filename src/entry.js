@@ -29,6 +29,7 @@ export class Ledger extends forward('LedgerObject', [
   'settle',
   'renew',
   'cancel',
+  'reset',
   'status',
   'explain',
   'configure',

@@ -2,6 +2,7 @@
 mod resources;
 mod session;
 mod status;
+mod webids;
 
 use serde_json::{Value, json};
 use worker::Env;
@@ -76,8 +77,10 @@ pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatEr
     match call.path {
         ["config"] => resources::config(&call, env).await,
         ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
+        ["accounts", id, "reset"] => webids::reset_account(&call, env, id).await,
         ["accounts", rest @ ..] => resources::list(&call, env, List::Accounts, rest).await,
         ["upstreams", rest @ ..] => resources::list(&call, env, List::Upstreams, rest).await,
+        ["webids", rest @ ..] => webids::handle(&call, env, rest).await,
         ["queue", "status"] => {
             allow(&call, &["GET"])?;
             status::queue(env).await

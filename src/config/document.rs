@@ -63,8 +63,7 @@ impl Kind {
     pub fn serves(self, endpoint: Endpoint) -> bool {
         match self {
             Kind::Openai => true,
-            Kind::DeepseekWeb => endpoint == Endpoint::Chat,
-            Kind::VolcengineConsole => false,
+            Kind::DeepseekWeb | Kind::VolcengineConsole => endpoint == Endpoint::Chat,
         }
     }
 }

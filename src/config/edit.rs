@@ -40,6 +40,18 @@ pub enum Change {
         /// The item, or for keys the text alone.
         item: Value,
     },
+    /// Adds several items, all or none.
+    AddAll {
+        /// Where.
+        list: List,
+        /// The items.
+        items: Vec<Value>,
+    },
+    /// Changes fields of the settings, as a JSON merge patch (RFC 7396).
+    Settings {
+        /// The fields.
+        fields: Value,
+    },
     /// Changes fields of an item, as a JSON merge patch (RFC 7396).
     Patch {
         /// Where.
@@ -92,6 +104,17 @@ pub fn apply(reader: &Reader, change: Change) -> Result<(Document, Value), ChatE
             let path = format!("{}[{}]", list.field(), items.len());
             items.push(item);
             Some((list, items.len() - 1, path))
+        }
+        Change::AddAll { list, items: more } => {
+            items(&mut next, list)?.extend(more);
+            None
+        }
+        Change::Settings { fields } => {
+            let (Value::Object(fields), Some(settings)) = (fields, next.get_mut("settings")) else {
+                return Err(not_an_object());
+            };
+            merge(settings, fields);
+            None
         }
         Change::Patch { list, id, fields } => {
             let Value::Object(fields) = fields else { return Err(not_an_object()) };

@@ -1,11 +1,18 @@
 //! The built-in upstreams: an account may name one without an entry for it.
-use std::collections::BTreeMap;
-
 use super::document::{Kind, Upstream};
 use crate::upstream::deepseek_web::models;
 
 /// The longest a plain answer may take where nothing else is said, as official SDKs have it.
 pub(super) const TIMEOUT_S: u64 = 600;
+
+/// The built-in upstream of a kind that has one service alone.
+pub(super) fn of_kind(kind: Kind) -> Option<Upstream> {
+    match kind {
+        Kind::Openai => None,
+        Kind::DeepseekWeb => upstream("deepseek-web"),
+        Kind::VolcengineConsole => upstream("volcengine-console"),
+    }
+}
 
 /// The built-in upstream of this id.
 pub(super) fn upstream(id: &str) -> Option<Upstream> {
@@ -35,18 +42,21 @@ pub(super) fn upstream(id: &str) -> Option<Upstream> {
         "volcengine-console" => (
             Kind::VolcengineConsole,
             "https://ml-platform-api.console.volcengine.com/ark/bff/api/cn-beijing/2024-01-29/Chat",
-            &[],
+            &["deepseek-v3-1"],
             TIMEOUT_S,
         ),
         _ => return None,
     };
+    // The names by which volcengine_deepseek2api has them (protocols: A.1).
+    let mapping: &[(&str, &str)] =
+        if kind == Kind::VolcengineConsole { &[("deepseek-r1", "deepseek-r1-1")] } else { &[] };
     Some(Upstream {
         id: id.to_owned(),
         kind,
         base_url: base_url.to_owned(),
         direct: false,
         models: models.iter().map(|&model| model.to_owned()).collect(),
-        model_mapping: BTreeMap::new(),
+        model_mapping: mapping.iter().map(|&(name, model)| (name.to_owned(), model.to_owned())).collect(),
         default_model: None,
         timeout_s,
         reasoning: None,

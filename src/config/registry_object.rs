@@ -284,6 +284,11 @@ fn describe(change: &Change) -> String {
         }
         Change::Replace { .. } => "replace".to_owned(),
         Change::Add { list, .. } => format!("add to {}", list.field()),
+        Change::AddAll { list, items } => format!("add {} to {}", items.len(), list.field()),
+        Change::Settings { fields } => {
+            let fields = fields.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>().join(","));
+            format!("change settings {}", fields.unwrap_or_default())
+        }
         Change::Patch { list, id, .. } => format!("change {} {id}", list.field()),
         Change::Delete { list, id } => format!("delete {} {id}", list.field()),
     }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger;
 use crate::upstream::deepseek_web::settings::DeepseekWeb;
+use crate::upstream::volcengine_console::settings::VolcengineConsole;
 
 /// `settings` of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub memory: Memory,
     /// DeepSeek's web chat.
     pub deepseek_web: DeepseekWeb,
+    /// Volcengine's console.
+    pub volcengine_console: VolcengineConsole,
 }
 
 /// What is remembered between a key's calls, sealed.
@@ -89,6 +92,7 @@ impl Default for Settings {
             log_bodies: false,
             memory: Memory::default(),
             deepseek_web: DeepseekWeb::default(),
+            volcengine_console: VolcengineConsole::default(),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, Upstream};
+use super::document::{Document, Kind, Upstream};
 use super::limits::Limits;
 use super::presets;
 use super::settings::Settings;
@@ -87,10 +87,18 @@ pub fn for_ledger(document: &Document, version: u64, shard: u32) -> LedgerView {
     let shards = document.settings.ledger_shards;
     let off: Vec<&str> =
         document.upstreams.iter().filter(|upstream| !upstream.enabled).map(|upstream| upstream.id.as_str()).collect();
+    let known = upstreams(document);
+    let consoles: Vec<&str> = known
+        .iter()
+        .filter(|upstream| upstream.kind == Kind::VolcengineConsole)
+        .map(|upstream| upstream.id.as_str())
+        .collect();
+    let max_uses =
+        |upstream: &str| document.settings.volcengine_console.max_uses.filter(|_| consoles.contains(&upstream));
     let account = |account: &super::document::Account| AccountSpec {
         id: account.id.clone(),
         upstream: account.upstream.clone(),
-        limits: account.limits,
+        limits: Limits { max_uses: account.limits.max_uses.or(max_uses(&account.upstream)), ..account.limits },
         weight: account.weight,
         priority: account.priority,
         enabled: account.enabled && !off.contains(&account.upstream.as_str()),

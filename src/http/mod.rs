@@ -38,7 +38,7 @@ pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<
     let request_id = request_id();
     let method = request.method().to_string();
     let path = request.path();
-    let is_admin = path.trim_start_matches('/').split('/').next() == Some("admin");
+    let is_admin = path::is_operators(&path);
     let answer = if method == "OPTIONS" && !is_admin {
         respond::preflight(request.headers().get("access-control-request-headers")?.as_deref())?
     } else {

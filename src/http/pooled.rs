@@ -26,6 +26,7 @@ use crate::upstream::openai::call::{self, Ask};
 use crate::upstream::openai::encode::Reasoning;
 use crate::upstream::openai::thoughts;
 use crate::upstream::service::Service;
+use crate::upstream::volcengine_console;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
 const READMISSIONS: u32 = 5;
@@ -222,12 +223,24 @@ impl Call {
         chat: Option<&'a ChatRequest>,
         edits: Vec<Edit>,
     ) -> Option<Service<'a>> {
-        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings.deepseek_web);
+        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings);
         let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
         let ask = match (candidate.kind, &envelope.body, chat) {
             (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw, edits),
             (Kind::Openai, Body::Chat { prompt_tokens, .. }, Some(chat)) => Ask::Chat(chat, *prompt_tokens),
             (_, _, None) => return None,
+            (Kind::VolcengineConsole, _, Some(request)) => {
+                let Login::Pooled { secrets, .. } = login else { return None };
+                return Some(Service::VolcengineConsole(Box::new(volcengine_console::call::Call {
+                    url: base_url,
+                    model,
+                    settings: &settings.volcengine_console,
+                    secrets,
+                    shared_authorization: source::variable(&self.env, "VOLCENGINE_AUTHORIZATION"),
+                    request,
+                    whole: !envelope.stream,
+                })));
+            }
             (_, _, Some(chat)) => {
                 let (account, credential) = match login {
                     Login::Pooled { account, sealed, .. } => {
@@ -235,6 +248,7 @@ impl Call {
                     }
                     Login::Direct(token) => (direct_name(&self.env, token)?, Credential::Token(token.to_owned())),
                 };
+                let settings = &settings.deepseek_web;
                 let owner = Owner { account: &account, credential, base_url, settings };
                 let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
                 return Some(Service::DeepseekWeb(Box::new(call)));

@@ -243,6 +243,14 @@ pub async fn cancel(env: &Env, ticket: &str, route: &Route) {
     .await;
 }
 
+/// Counts an account's uses from 0 again, and takes it for well; false where the ledger does not know it.
+///
+/// # Errors
+/// `Internal` when the ledger does not answer.
+pub async fn reset(env: &Env, account: &str, shards: u32) -> Result<bool, ChatError> {
+    call(env, shard::of(account, shards), "reset", &account, DEADLINE).await
+}
+
 /// What every account is doing, over all shards.
 ///
 /// # Errors

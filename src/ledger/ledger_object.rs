@@ -136,6 +136,11 @@ impl LedgerObject {
         self.change("cancel", &argument, |ledger, now, ticket: String| ledger.cancel(now, &ticket))
     }
 
+    /// Counts an account's uses from 0 again, and takes it for well.
+    pub fn reset(&self, argument: String) -> JsValue {
+        self.change("reset", &argument, |ledger, now, account: String| ledger.reset(now, &account))
+    }
+
     /// What every account is doing.
     pub fn status(&self, argument: String) -> JsValue {
         self.change("status", &argument, |ledger, now, (): ()| ledger.status(now))
