@@ -42,6 +42,10 @@ export class Registry extends forward('RegistryObject', [
   'document',
   'lookup_key',
   'apply',
+  'restore',
+  'backups',
+  'export',
+  'vercel',
   'login_attempt',
 ]) {}
 
