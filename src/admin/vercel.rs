@@ -1,7 +1,7 @@
 //! Brings the accounts to a ds2api on Vercel, as ds2api did itself: into the variable that it is configured by, then deploys.
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
 use worker::{Date, Env};
@@ -16,6 +16,8 @@ const VARIABLE: &str = "DS2API_CONFIG_JSON";
 /// What ds2api's page sends for a token that is kept.
 const KEPT: &str = "__USE_PRECONFIG__";
 const CREDENTIALS: [&str; 3] = ["vercel_token", "project_id", "team_id"];
+/// What an id must not bring into a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 const DEADLINE_MS: f64 = 30_000.0;
 const MESSAGE_MAX: usize = 300;
 
@@ -161,7 +163,7 @@ fn decoded(value: &str) -> Option<Value> {
 }
 
 fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 struct Vercel<'a> {
