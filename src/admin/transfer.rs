@@ -25,7 +25,8 @@ pub(super) async fn import(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply
         let line = call.body.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
         ChatError::new(ErrorKind::InvalidRequest, format!("The file is not UTF-8: see line {line}."))
     })?;
-    let dry_run = call.asks("dry_run");
+    // Whatever else is said but no is a wish to see first.
+    let dry_run = call.query.iter().any(|(name, value)| name == "dry_run" && value != "false");
     report(call, env, Change::Import { text: text.to_owned(), dry_run }, dry_run).await
 }
 

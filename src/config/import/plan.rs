@@ -267,19 +267,18 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// What no other account has. Secrets take part by their hash.
+/// What no other account has. Secrets take part by their hash, and an API key belongs to one upstream.
 fn identities(item: &Value, vault: &Vault) -> Vec<String> {
+    let of = |name: &str| text(item, name).map(str::trim).filter(|text| !text.is_empty());
     let upstream = text(item, "upstream").unwrap_or_default();
-    let of = |name: &'static str| Some((name, text(item, name).map(str::trim).filter(|text| !text.is_empty())?));
-    let public = ["email", "mobile", "web_id"].into_iter().filter_map(of);
-    let public = public.map(|(name, value)| match name {
-        "email" => (name, value.to_lowercase()),
-        "mobile" => (name, value.trim_start_matches("+86").to_owned()),
-        _ => (name, value.to_owned()),
-    });
-    let secret = ["api_key", "token"].into_iter().filter_map(of);
-    let secret = secret.map(|(name, value)| (name, vault.hash_key(value)));
-    public.chain(secret).map(|(name, value)| format!("accounts/{upstream}/{name}/{value}")).collect()
+    let known = [
+        of("email").map(|email| format!("accounts/email/{}", email.to_lowercase())),
+        of("mobile").map(|mobile| format!("accounts/mobile/{}", mobile.trim_start_matches("+86"))),
+        of("web_id").map(|id| format!("accounts/web_id/{id}")),
+        of("token").map(|token| format!("accounts/token/{}", vault.hash_key(token))),
+        of("api_key").map(|key| format!("accounts/api_key/{upstream}/{}", vault.hash_key(key))),
+    ];
+    known.into_iter().flatten().collect()
 }
 
 fn shown(masked: &Value, (from, list, outcome): (String, Part, Result<Outcome, ChatError>)) -> Value {

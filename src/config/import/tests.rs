@@ -218,6 +218,12 @@ fn one_account_a_line() {
     assert_eq!(opened(&document, "one@example.com", "password"), "pass:with:colons");
     let (_, report) = import(&document, "13800000000:password-3");
     assert_eq!(told(&report), ["line 1 accounts duplicate 13800000000"]);
+    let elsewhere = json!({
+        "upstreams": [{"id": "mine", "kind": "deepseek-web", "base_url": "https://chat.deepseek.com"}],
+        "accounts": [{"id": "a", "upstream": "mine", "email": "one@example.com", "password": "p"}],
+    });
+    let (_, report) = import(&self::document(elsewhere).unwrap(), "one@example.com:p");
+    assert_eq!(told(&report), ["line 1 accounts duplicate one@example.com"]);
 }
 
 #[test]
@@ -311,4 +317,38 @@ fn a_batch_keeps_the_good_lines_and_the_ids_that_it_names() {
         ]
     );
     assert_eq!((document.accounts.len(), document.accounts[0].clone()), (2, stored.accounts[0].clone()));
+}
+
+proptest::proptest! {
+    /// Whatever a file holds, it is read or refused, and every failed line says where it is.
+    #[test]
+    fn no_file_is_too_strange(
+        file in proptest::sample::select(vec![
+            fixture!("ds2api-config.json"), fixture!("deepseek2api-config.json"), fixture!("api-together-apis.json"),
+            fixture!("webids.json"), fixture!("model-map.json"), fixture!("volcano-main.py"), fixture!("accounts.txt"),
+            fixture!("accounts.csv"), fixture!("weir-export.json"),
+        ]),
+        cuts in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_usize..4, "[{}\\[\\]:,'\"\\n|;a-z0-9é]{0,4}"), 0..6),
+    ) {
+        let mut chars: Vec<char> = file.chars().collect();
+        for (at, length, inserted) in cuts {
+            let at = at.index(chars.len() + 1);
+            let end = (at + length).min(chars.len());
+            chars.splice(at..end, inserted.chars());
+        }
+        let text: String = chars.into_iter().collect();
+        let reader = Reader { vault: &vault(), stored: &Document::default(), is_timezone: &|_| true };
+        let Ok(found) = read(&text) else { return Ok(()) };
+        let lines = found.lines.len();
+        let (document, report) = plan(&reader, found).unwrap();
+        let results = report["results"].as_array().unwrap();
+        proptest::prop_assert_eq!(results.len(), lines);
+        for result in results.iter().filter(|result| result["status"] == "failed") {
+            let from = result["from"].as_str().unwrap();
+            let param = result["error"]["param"].as_str().unwrap_or(from);
+            proptest::prop_assert!(param.starts_with(from) || from.starts_with(param), "{} is not of {}", param, from);
+        }
+        let again = Reader { stored: &document, ..reader };
+        proptest::prop_assert_eq!(again.read(document.masked()).unwrap(), document.clone());
+    }
 }
