@@ -4,7 +4,7 @@ use worker::{Env, console_log};
 
 use super::{AdminCall, AdminReply, allow, success};
 use crate::chat::{ChatError, ErrorKind};
-use crate::config::{Applied, Apply, BackupQuery, Change, Restore, source};
+use crate::config::{Apply, Change, source};
 
 /// `POST /admin/accounts/batch`
 pub(super) async fn batch(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
@@ -49,7 +49,7 @@ async fn report(call: &AdminCall<'_>, env: &Env, change: Change, dry_run: bool) 
 pub(super) async fn export(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["GET"])?;
     let secrets = call.asks("secrets");
-    let document = source::registry(env, "export", &secrets).await?;
+    let document = source::registry(env, "export", &Value::Bool(secrets)).await?;
     console_log!("{}", json!({"event": "export", "actor": call.actor(), "secrets": secrets}));
     Ok(AdminReply::ok(document))
 }
@@ -66,14 +66,16 @@ pub(super) async fn backups(call: &AdminCall<'_>, env: &Env, rest: &[&str]) -> R
             let against = call.query.iter().find(|(name, _)| name == "against");
             let version = rest.first().map(|version| number(version)).transpose()?;
             let against = against.map(|(_, version)| number(version)).transpose()?;
-            Ok(AdminReply::ok(source::registry(env, "backups", &BackupQuery { version, against }).await?))
+            let query = json!({"version": version, "against": against});
+            Ok(AdminReply::ok(source::registry(env, "backups", &query).await?))
         }
         [version, "restore"] => {
             allow(call, &["POST"])?;
-            let restore = Restore { actor: call.actor(), version: number(version)? };
-            let applied: Applied = source::registry(env, "restore", &restore).await?;
-            source::at_least(env, applied.version).await?;
-            Ok(AdminReply::ok(success(json!({"version": applied.version}))))
+            let restore = json!({"actor": call.actor(), "version": number(version)?});
+            let restored: Value = source::registry(env, "restore", &restore).await?;
+            let version = restored.get("version").and_then(Value::as_u64).unwrap_or_default();
+            source::at_least(env, version).await?;
+            Ok(AdminReply::ok(success(restored)))
         }
         _ => Err(ChatError::new(ErrorKind::NotFound, "There is nothing below a backup but `restore`.")),
     }

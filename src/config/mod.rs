@@ -21,7 +21,7 @@ pub use document::{Account, Document, Key, Kind, Upstream};
 pub use edit::{Change, List, apply};
 pub use limits::Limits;
 pub use read::Reader;
-pub use registry_object::{Applied, Apply, BackupQuery, LoginAttempt, RegistryObject, Restore};
+pub use registry_object::{Applied, Apply, LoginAttempt, RegistryObject};
 pub use seal::{Secrets, Vault};
 pub use settings::{Deadlines, Memory, Queue, Settings};
 pub use views::{Hot, KeyView, for_ledger};

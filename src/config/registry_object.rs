@@ -75,24 +75,6 @@ pub struct Applied {
     pub item: Value,
 }
 
-/// Asks for an earlier version back.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Restore {
-    /// Who, for the log.
-    pub actor: String,
-    /// Which.
-    pub version: u64,
-}
-
-/// Asks what an earlier version was.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct BackupQuery {
-    /// Which; the list of all without it.
-    pub version: Option<u64>,
-    /// The version that it is compared with; the present one without it.
-    pub against: Option<u64>,
-}
-
 /// A login.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LoginAttempt {
@@ -180,27 +162,31 @@ impl RegistryObject {
         text(&reply(applied))
     }
 
-    /// Makes the document what it was in an earlier version, publishes it, and answers.
+    /// Makes the document what it was in `version`, publishes it, and answers. `actor` is who, for the log.
     pub async fn restore(&self, argument: String) -> String {
-        let applied = parse::<Restore>(&argument).and_then(|request| self.put_back(request));
+        let applied = parse::<Value>(&argument).and_then(|request| {
+            let actor = request.get("actor").and_then(Value::as_str).unwrap_or_default();
+            self.put_back(number(&request, "version").unwrap_or_default(), actor)
+        });
         if applied.is_ok() {
             self.publish().await;
         }
         text(&reply(applied))
     }
 
-    /// The versions that are kept, or one of them with what differs.
+    /// The versions that are kept; or one `version` of them with what differs from the one it is compared `against`.
     pub async fn backups(&self, argument: String) -> String {
-        text(&reply(parse::<BackupQuery>(&argument).and_then(|query| self.backup(&query))))
+        let query = parse::<Value>(&argument);
+        text(&reply(query.and_then(|query| self.backup(number(&query, "version"), number(&query, "against")))))
     }
 
     /// The document, with its account secrets where the argument asks for them.
     pub async fn export(&self, argument: String) -> String {
         let vault = source::vault(&self.env);
-        let document = parse::<bool>(&argument).and_then(|secrets| match secrets {
-            true => self.read(|loaded| loaded.document.exported(&*vault?))?,
+        let document = match argument == "true" {
+            true => self.read(|loaded| loaded.document.exported(&*vault?)).and_then(|exported| exported),
             false => self.read(|loaded| loaded.document.masked()),
-        });
+        };
         text(&reply(document))
     }
 
@@ -267,18 +253,17 @@ impl RegistryObject {
         self.commit(&stored, document, version, &request.actor, &what).map(|version| Applied { version, item })
     }
 
-    fn put_back(&self, request: Restore) -> std::result::Result<Applied, ChatError> {
+    fn put_back(&self, earlier: u64, actor: &str) -> std::result::Result<Value, ChatError> {
         let (stored, version) = self.read(|loaded| (loaded.document.clone(), loaded.version))?;
         let sql = self.state.storage().sql();
-        let wanted = self.version(request.version)?;
+        let wanted = self.version(earlier)?;
         let vault = source::vault(&self.env)?;
         // Read again: what was valid then may not be so now.
         let reader = Reader { vault: &vault, stored: &wanted, is_timezone: &is_timezone };
         let document = reader.read(wanted.masked())?;
-        let what = format!("restore {}", request.version);
-        let version = self.commit(&stored, document, version, &request.actor, &what)?;
-        backups_store::put_back(&sql, request.version).map_err(fault)?;
-        Ok(Applied { version, item: Value::Null })
+        let version = self.commit(&stored, document, version, actor, &format!("restore {earlier}"))?;
+        backups_store::put_back(&sql, earlier).map_err(fault)?;
+        Ok(json!({"version": version}))
     }
 
     /// Stores a document, and answers its version: a new one where something changed.
@@ -314,13 +299,13 @@ impl RegistryObject {
         store::load_at(&sql, version).map_err(fault)
     }
 
-    fn backup(&self, query: &BackupQuery) -> std::result::Result<Value, ChatError> {
+    fn backup(&self, version: Option<u64>, against: Option<u64>) -> std::result::Result<Value, ChatError> {
         let current = self.read(|loaded| loaded.version)?;
-        let Some(version) = query.version else {
+        let Some(version) = version else {
             let backups = backups_store::list(&self.state.storage().sql()).map_err(fault)?;
             return Ok(json!({"version": current, "backups": backups}));
         };
-        let against = query.against.unwrap_or(current);
+        let against = against.unwrap_or(current);
         let (wanted, other) = (self.version(version)?, self.version(against)?);
         Ok(json!({
             "version": version, "against": against, "document": wanted.masked(),
@@ -427,6 +412,10 @@ fn is_timezone(name: &str) -> bool {
         .map(wasm_bindgen::JsCast::unchecked_into::<js_sys::Function>);
     let arguments = js_sys::Array::of2(&"en".into(), &options);
     set.is_ok() && format.is_ok_and(|format| js_sys::Reflect::construct(&format, &arguments).is_ok())
+}
+
+fn number(request: &Value, name: &str) -> Option<u64> {
+    request.get(name).and_then(Value::as_u64)
 }
 
 fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatError> {

@@ -272,7 +272,7 @@ fn identities(item: &Value, vault: &Vault) -> Vec<String> {
     let of = |name: &str| text(item, name).map(str::trim).filter(|text| !text.is_empty());
     let upstream = text(item, "upstream").unwrap_or_default();
     let known = [
-        of("email").map(|email| format!("accounts/email/{}", email.to_lowercase())),
+        of("email").map(|email| format!("accounts/email/{}", email.to_ascii_lowercase())),
         of("mobile").map(|mobile| format!("accounts/mobile/{}", mobile.trim_start_matches("+86"))),
         of("web_id").map(|id| format!("accounts/web_id/{id}")),
         of("token").map(|token| format!("accounts/token/{}", vault.hash_key(token))),
