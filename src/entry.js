@@ -43,6 +43,10 @@ export class Registry extends forward('RegistryObject', [
   'document',
   'lookup_key',
   'apply',
+  'restore',
+  'backups',
+  'export',
+  'vercel',
   'login_attempt',
 ]) {}
 

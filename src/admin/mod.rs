@@ -2,6 +2,8 @@
 mod resources;
 mod session;
 mod status;
+mod transfer;
+mod vercel;
 mod webids;
 
 use serde_json::{Value, json};
@@ -77,10 +79,16 @@ pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatEr
     match call.path {
         ["config"] => resources::config(&call, env).await,
         ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
+        ["accounts", "batch"] if call.method == "POST" => transfer::batch(&call, env).await,
         ["accounts", id, "reset"] => webids::reset_account(&call, env, id).await,
         ["accounts", rest @ ..] => resources::list(&call, env, List::Accounts, rest).await,
         ["upstreams", rest @ ..] => resources::list(&call, env, List::Upstreams, rest).await,
         ["webids", rest @ ..] => webids::handle(&call, env, rest).await,
+        ["import"] => transfer::import(&call, env).await,
+        ["export"] => transfer::export(&call, env).await,
+        ["backups", rest @ ..] => transfer::backups(&call, env, rest).await,
+        ["vercel", "sync"] => vercel::sync(&call, env).await,
+        ["vercel", "config" | "status"] => vercel::state(&call, env).await,
         ["queue", "status"] => {
             allow(&call, &["GET"])?;
             status::queue(env).await

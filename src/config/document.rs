@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::limits::Limits;
+use super::seal::Vault;
 use super::settings::Settings;
-use crate::chat::Endpoint;
+use crate::chat::{ChatError, Endpoint};
 use crate::upstream::openai::encode::{self, Reasoning};
 
 /// What a secret reads as in every answer; sent back, it keeps the stored one.
 pub(super) const MASK: &str = "***";
+/// Whose the hash of a client key is in an export.
+pub(super) const KEY_OWNER: &str = "client key";
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +140,38 @@ impl Document {
             "aliases": self.aliases,
             "settings": self.settings,
         })
+    }
+}
+
+impl Document {
+    /// The document with its account secrets in the open. Client keys have no text any more: they are sealed, for a
+    /// Weir of the same `MASTER_KEY`.
+    ///
+    /// # Errors
+    /// Where the secrets were sealed under another `MASTER_KEY`.
+    pub fn exported(&self, vault: &Vault) -> Result<Value, ChatError> {
+        let mut document = self.masked();
+        let lists = document.as_object_mut();
+        for (list, items) in lists.into_iter().flat_map(|lists| lists.iter_mut()) {
+            let items = items.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+            match list.as_str() {
+                "keys" => {
+                    for (item, key) in items.zip(&self.keys) {
+                        item.remove("key");
+                        item.insert("sealed".to_owned(), vault.seal_text(KEY_OWNER, &key.hash)?.into());
+                    }
+                }
+                "accounts" => {
+                    for (item, account) in items.zip(&self.accounts) {
+                        item.extend(
+                            vault.open(&account.id, &account.sealed)?.0.into_iter().map(|(k, v)| (k, v.into())),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(document)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::document::Document;
+use super::import;
 use super::read::Reader;
 use crate::chat::{ChatError, ErrorKind};
 
@@ -68,6 +69,18 @@ pub enum Change {
         /// Which.
         id: String,
     },
+    /// Adds the good ones of these accounts.
+    Batch {
+        /// The accounts.
+        accounts: Vec<Value>,
+    },
+    /// Adds what a file holds.
+    Import {
+        /// The file.
+        text: String,
+        /// Whether only the report is wanted.
+        dry_run: bool,
+    },
 }
 
 impl List {
@@ -81,7 +94,7 @@ impl List {
     }
 }
 
-/// The document after `change`, and the masked item that it made or changed.
+/// The document after `change`, and the masked item that it made or changed, or the report of an import.
 ///
 /// # Errors
 /// `InvalidRequest` that names the path (below the item, where the change is of one item), `NotFound`, `Conflict`.
@@ -121,6 +134,11 @@ pub fn apply(reader: &Reader, change: Change) -> Result<(Document, Value), ChatE
             let (index, item) = find(&mut next, list, &id)?;
             merge(item, fields);
             Some((list, index, format!("{}[{index}]", list.field())))
+        }
+        Change::Batch { accounts } => return import::plan(reader, import::batch(accounts)),
+        Change::Import { text, dry_run } => {
+            let (document, report) = import::plan(reader, import::read(&text)?)?;
+            return Ok((if dry_run { reader.stored.clone() } else { document }, report));
         }
         Change::Delete { list, id } => {
             let (index, _) = find(&mut next, list, &id)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{Account, Document, Key, Kind, MASK, Upstream};
+use super::document::{Account, Document, KEY_OWNER, Key, Kind, MASK, Upstream};
 use super::limits::Limits;
 use super::locate;
 use super::presets;
@@ -53,7 +53,8 @@ struct Input {
 struct KeyInput {
     id: Option<String>,
     name: Option<String>,
-    key: String,
+    key: Option<String>,
+    sealed: Option<String>,
     models: Option<Vec<String>>,
     #[serde(default)]
     limits: Limits,
@@ -133,21 +134,20 @@ impl Reader<'_> {
         let mut keys = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.into_iter().enumerate() {
             let path = |field: &str| format!("keys[{index}].{field}");
-            let text = input.key.trim();
-            let stored = self.stored.keys.iter();
-            let known = match text {
-                MASK => stored.clone().find(|key| input.id.as_ref().or(input.name.as_ref()) == Some(&key.id)),
-                text => {
-                    let hash = self.vault.hash_key(text);
-                    stored.clone().find(|key| key.hash == hash)
+            let mut stored = self.stored.keys.iter();
+            let hash = match (input.key.as_deref().map(str::trim), &input.sealed) {
+                (None, Some(sealed)) => self.vault.open_text(KEY_OWNER, sealed).ok_or_else(|| {
+                    wrong(&path("sealed"), "this key was exported under another MASTER_KEY: its text is needed")
+                })?,
+                (None | Some(""), _) => return Err(wrong(&path("key"), "a key must not be empty")),
+                (Some(MASK), _) => {
+                    let named = input.id.as_ref().or(input.name.as_ref());
+                    let known = stored.clone().find(|key| named == Some(&key.id));
+                    known.ok_or_else(|| wrong(&path("key"), "there is no stored key of this id to keep"))?.hash.clone()
                 }
+                (Some(text), _) => self.vault.hash_key(text),
             };
-            let hash = match (text, known) {
-                ("", _) => return Err(wrong(&path("key"), "a key must not be empty")),
-                (MASK, None) => return Err(wrong(&path("key"), "there is no stored key of this id to keep")),
-                (MASK, Some(known)) => known.hash.clone(),
-                (text, _) => self.vault.hash_key(text),
-            };
+            let known = stored.find(|key| key.hash == hash);
             let short = hash.get(..8).unwrap_or_default();
             let id = input.id.or_else(|| known.map(|key| key.id.clone())).unwrap_or_else(|| format!("key-{short}"));
             check_name(&path("id"), &id)?;
@@ -298,6 +298,7 @@ impl Reader<'_> {
             ("settings.deadlines.first_token_ms", settings.deadlines.first_token_ms),
             ("settings.deadlines.stall_ms", settings.deadlines.stall_ms),
         ];
+        check_url("settings.vercel_url", &settings.vercel_url)?;
         if !(1..=SHARDS_MAX).contains(&settings.ledger_shards) {
             return Err(wrong("settings.ledger_shards", &format!("1 to {SHARDS_MAX}")));
         }

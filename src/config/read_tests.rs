@@ -91,7 +91,7 @@ fn every_error_names_its_path() {
     let cases = [
         (json!({"extra": 1}), "extra"),
         (json!({"keys": [{"key": "a", "extra": 1}]}), "keys[0].extra"),
-        (json!({"keys": ["a", {"name": "b"}]}), "keys[1]"),
+        (json!({"keys": ["a", {"name": "b"}]}), "keys[1].key"),
         (json!({"keys": ["a", ""]}), "keys[1].key"),
         (json!({"keys": ["a", "a"]}), "keys[1].key"),
         (json!({"keys": ["***"]}), "keys[0].key"),

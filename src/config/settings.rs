@@ -31,6 +31,10 @@ pub struct Settings {
     pub cors_origin: String,
     /// Whether request and answer bodies may be logged. Default false.
     pub log_bodies: bool,
+    /// Earlier versions of the document that are kept. Default 50.
+    pub backups: u32,
+    /// Where Vercel's API is, for the sync. Default `https://api.vercel.com`.
+    pub vercel_url: String,
     /// What is remembered between a key's calls.
     pub memory: Memory,
     /// DeepSeek's web chat.
@@ -90,6 +94,8 @@ impl Default for Settings {
             ledger_shards: 1,
             cors_origin: "*".to_owned(),
             log_bodies: false,
+            backups: 50,
+            vercel_url: "https://api.vercel.com".to_owned(),
             memory: Memory::default(),
             deepseek_web: DeepseekWeb::default(),
             volcengine_console: VolcengineConsole::default(),
