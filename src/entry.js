@@ -30,6 +30,7 @@ export class Ledger extends forward('LedgerObject', [
   'renew',
   'cancel',
   'status',
+  'key_status',
   'explain',
   'configure',
 ]) {}
@@ -41,6 +42,7 @@ export class Registry extends forward('RegistryObject', [
   'ledger_view',
   'document',
   'lookup_key',
+  'account',
   'apply',
   'login_attempt',
 ]) {}
@@ -48,3 +50,5 @@ export class Registry extends forward('RegistryObject', [
 export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'finish']) {}
 
 export class Memory extends forward('MemoryObject', ['fetch', 'alarm', 'keep', 'recall', 'forget']) {}
+
+export class Stats extends forward('StatsObject', ['fetch', 'record', 'stats', 'logs', 'note', 'audit', 'used', 'plan']) {}

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger;
+use crate::stats::Stats;
 use crate::upstream::deepseek_web::settings::DeepseekWeb;
 
 /// `settings` of the document.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub log_bodies: bool,
     /// What is remembered between a key's calls.
     pub memory: Memory,
+    /// What is recorded of calls.
+    pub stats: Stats,
     /// DeepSeek's web chat.
     pub deepseek_web: DeepseekWeb,
 }
@@ -88,6 +91,7 @@ impl Default for Settings {
             cors_origin: "*".to_owned(),
             log_bodies: false,
             memory: Memory::default(),
+            stats: Stats::default(),
             deepseek_web: DeepseekWeb::default(),
         }
     }
