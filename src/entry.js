@@ -31,6 +31,7 @@ export class Ledger extends forward('LedgerObject', [
   'cancel',
   'reset',
   'status',
+  'key_status',
   'explain',
   'configure',
 ]) {}
@@ -42,6 +43,7 @@ export class Registry extends forward('RegistryObject', [
   'ledger_view',
   'document',
   'lookup_key',
+  'account',
   'apply',
   'restore',
   'backups',
@@ -53,3 +55,5 @@ export class Registry extends forward('RegistryObject', [
 export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'work', 'finish']) {}
 
 export class Memory extends forward('MemoryObject', ['fetch', 'alarm', 'keep', 'recall', 'forget']) {}
+
+export class Stats extends forward('StatsObject', ['fetch', 'record', 'stats', 'logs', 'note', 'audit', 'used', 'plan']) {}

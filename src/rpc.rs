@@ -7,6 +7,7 @@ use worker::Env;
 
 use crate::chat::{ChatError, ErrorKind};
 use crate::json;
+use crate::stats::plan;
 
 #[wasm_bindgen(module = "/src/rpc.js")]
 extern "C" {
@@ -34,6 +35,7 @@ pub async fn call<A: Serialize, R: DeserializeOwned>(
     deadline: Duration,
 ) -> Result<R, ChatError> {
     let text = serde_json::to_string(argument).map_err(|error| fault(method, &error))?;
+    plan::count_call(binding, method);
     let deadline_ms = deadline.as_secs_f64() * 1000.0;
     let answer = call_js(env, binding, name, method, &text, deadline_ms).await;
     let answer = answer.map_err(|error| fault(method, &worker::Error::from(error)))?;

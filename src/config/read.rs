@@ -12,6 +12,7 @@ use super::seal::{Secrets, Vault};
 use super::settings::Settings;
 use super::views::unix_ms;
 use crate::chat::{ChatError, ErrorKind};
+use crate::stats;
 use crate::upstream::openai::encode::Reasoning;
 use crate::upstream::volcengine_console::settings::is_web_id;
 
@@ -297,6 +298,9 @@ impl Reader<'_> {
             ("settings.deadlines.connect_ms", settings.deadlines.connect_ms),
             ("settings.deadlines.first_token_ms", settings.deadlines.first_token_ms),
             ("settings.deadlines.stall_ms", settings.deadlines.stall_ms),
+            ("settings.stats.log_max", settings.stats.log_max),
+            ("settings.stats.hours", settings.stats.hours),
+            ("settings.stats.days", settings.stats.days),
         ];
         check_url("settings.vercel_url", &settings.vercel_url)?;
         if !(1..=SHARDS_MAX).contains(&settings.ledger_shards) {
@@ -304,6 +308,12 @@ impl Reader<'_> {
         }
         if let Some((field, what)) = settings.volcengine_console.mistake() {
             return Err(wrong(&format!("settings.volcengine_console.{field}"), &what));
+        }
+        if settings.stats.log_max > stats::LOG_MAX {
+            return Err(wrong("settings.stats.log_max", &format!("at most {}", stats::LOG_MAX)));
+        }
+        if settings.stats.batch_ms > stats::BATCH_MS_MAX {
+            return Err(wrong("settings.stats.batch_ms", &format!("at most {}", stats::BATCH_MS_MAX)));
         }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((path, _)) => Err(wrong(path, "at least 1")),

@@ -153,6 +153,24 @@ impl RegistryObject {
         text(&reply(view))
     }
 
+    /// The account of this id or e-mail with its sealed secrets, or null.
+    pub async fn account(&self, argument: String) -> String {
+        let found = parse::<String>(&argument).and_then(|name| {
+            self.read(|loaded| {
+                let accounts = || loaded.document.accounts.iter();
+                let by_id = accounts().find(|account| account.id == name);
+                let found = by_id.or_else(|| accounts().find(|account| account.email.as_ref() == Some(&name)));
+                found.map(|account| {
+                    json!({
+                        "id": account.id, "upstream": account.upstream, "email": account.email,
+                        "sealed": account.sealed, "concurrency": account.limits.concurrency,
+                    })
+                })
+            })
+        });
+        text(&reply(found))
+    }
+
     /// Applies a change, publishes it, and answers.
     pub async fn apply(&self, argument: String) -> String {
         let applied = parse::<Apply>(&argument).and_then(|request| self.change(request));

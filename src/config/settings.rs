@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger;
+use crate::stats::Stats;
 use crate::upstream::deepseek_web::settings::DeepseekWeb;
 use crate::upstream::volcengine_console::settings::VolcengineConsole;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub vercel_url: String,
     /// What is remembered between a key's calls.
     pub memory: Memory,
+    /// What is recorded of calls.
+    pub stats: Stats,
     /// DeepSeek's web chat.
     pub deepseek_web: DeepseekWeb,
     /// Volcengine's console.
@@ -97,6 +100,7 @@ impl Default for Settings {
             backups: 50,
             vercel_url: "https://api.vercel.com".to_owned(),
             memory: Memory::default(),
+            stats: Stats::default(),
             deepseek_web: DeepseekWeb::default(),
             volcengine_console: VolcengineConsole::default(),
         }

@@ -32,6 +32,9 @@ pub struct Hot {
 pub struct KeyView {
     /// Its id.
     pub id: String,
+    /// Its name, for people.
+    #[serde(default)]
+    pub name: String,
     /// The models it may use; all where absent.
     pub models: Option<Vec<String>>,
     /// When it ends.
@@ -72,6 +75,7 @@ impl KeyView {
     pub(super) fn of(key: &super::document::Key) -> KeyView {
         KeyView {
             id: key.id.clone(),
+            name: key.name.clone(),
             models: key.models.clone(),
             expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
             enabled: key.enabled,

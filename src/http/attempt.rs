@@ -15,6 +15,7 @@ use super::translation::Translation;
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
 use crate::dialect::Reply;
+use crate::stats::{Capture, Record};
 use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, pump};
 use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
@@ -45,6 +46,8 @@ pub(super) struct Try<'a> {
     pub(super) settings: &'a Settings,
     pub(super) departure: &'a Departure,
     pub(super) receipt: Receipt,
+    pub(super) record: &'a RefCell<Record>,
+    pub(super) capture: &'a Capture,
     /// The longest a plain answer may take.
     pub(super) timeout_ms: u64,
     /// Called now and then while the try lasts, so that its lease does.
@@ -78,6 +81,7 @@ impl Try<'_> {
         match self.wait(first, &headers_seen, answer).await {
             Ok(First::Whole { body, usage, thoughts, rest }) => {
                 self.keep(thoughts).await;
+                self.capture.hear(&body);
                 answer.give(body, self.receipt.clone());
                 if let Some(source) = rest {
                     service.linger(&source).await;
@@ -86,6 +90,8 @@ impl Try<'_> {
                 Ended::Answered(usage)
             }
             Ok(First::Begun(source, passage, lead)) => {
+                self.record.borrow_mut().first_ms = Some(Date::now().as_millis());
+                self.capture.hear(&lead);
                 let ended = self.relay(service, &signal, source, passage, lead, answer).await;
                 if matches!(ended, Ended::Left(_)) {
                     abort.abort();
@@ -213,10 +219,12 @@ impl Try<'_> {
     async fn pump(&self, source: &Source, sink: &Sink, passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
         let tail = Rc::new(RefCell::new(Vec::new()));
         let feed = {
-            let (passage, tail) = (passage.clone(), tail.clone());
+            let (passage, tail, capture) = (passage.clone(), tail.clone(), self.capture.clone());
             move |chunk: &[u8]| {
                 let mut passage = passage.borrow_mut();
                 let mut fed = passage.feed(chunk);
+                capture.hear(&fed.lead);
+                capture.hear(chunk.get(fed.rest.clone()).unwrap_or_default());
                 if passage.phase() != Phase::Running {
                     let mut last = fed.lead;
                     last.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());

@@ -68,6 +68,25 @@ impl Caller {
         }
     }
 
+    /// The operator, who may use every upstream.
+    pub(super) fn operator(hot: Rc<Hot>) -> Caller {
+        Caller { hot, identity: Identity::Direct(String::new()) }
+    }
+
+    /// A model that `upstream` names.
+    pub(super) fn any_model(&self, upstream: &str) -> Option<String> {
+        let upstream = self.upstream(upstream)?;
+        let mut named = upstream.models.iter().filter(|name| !name.contains('*'));
+        let named = upstream.default_model.as_ref().or_else(|| named.next());
+        named.or_else(|| upstream.model_mapping.keys().next()).cloned()
+    }
+
+    /// Where `upstream` serves `model`, whether it lists it or not.
+    pub(super) fn candidate_for(&self, upstream: &str, model: &str) -> Option<Candidate> {
+        let known = self.upstream(upstream)?.model_mapping.get(model);
+        self.candidate_of(upstream, known.map_or(model, String::as_str).to_owned())
+    }
+
     /// The configuration that this call goes by.
     pub(super) fn hot(&self) -> &Rc<Hot> {
         &self.hot
@@ -75,9 +94,19 @@ impl Caller {
 
     /// The key's id; empty for a direct caller.
     pub(super) fn key_id(&self) -> &str {
+        self.key().map_or("", |view| &view.id)
+    }
+
+    /// The key's name.
+    pub(super) fn key_name(&self) -> &str {
+        self.key().map_or("", |view| &view.name)
+    }
+
+    /// What the configuration says of the key; `None` for a direct caller.
+    pub(super) fn key(&self) -> Option<&KeyView> {
         match &self.identity {
-            Identity::Key(_, view) => &view.id,
-            Identity::Direct(_) => "",
+            Identity::Key(_, view) => Some(view),
+            Identity::Direct(_) => None,
         }
     }
 

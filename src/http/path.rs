@@ -21,6 +21,8 @@ pub(super) enum Route {
     Models,
     /// `GET /v1/models/{id}`
     Model(String),
+    /// `GET /v1/me`
+    Me,
     /// `GET /v1/status`
     Status,
     /// `/admin/…`: the segments below it. `/api/webids…` too, as if it were below.
@@ -56,6 +58,7 @@ impl Route {
             }
             ["v1", "models"] | ["anthropic", "v1", "models"] => (Route::Models, "GET"),
             ["v1", "models", id @ ..] | ["anthropic", "v1", "models", id @ ..] => (Route::Model(id.join("/")), "GET"),
+            ["v1", "me"] => (Route::Me, "GET"),
             ["v1", "status"] => (Route::Status, "GET"),
             ["admin", rest @ ..] => return Ok(Route::Admin(rest.iter().map(|&part| part.to_owned()).collect())),
             ["api", rest @ ..] if rest.first() == Some(&"webids") => {

@@ -98,6 +98,7 @@ export class Gateway {
             REGISTRY: { className: 'Registry', useSQLite: true },
             SESSION: { className: 'Session', useSQLite: true },
             MEMORY: { className: 'Memory', useSQLite: true },
+            STATS: { className: 'Stats', useSQLite: true },
           },
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         },
