@@ -2,12 +2,12 @@
 //! `volcengine-console`. Its README shows no answers (protocols: A.5), so those are Weir's own.
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use worker::Env;
 
-use super::{AdminCall, AdminReply, allow, success};
+use super::{AdminCall, AdminReply, allow, resources, success};
 use crate::chat::{ChatError, ErrorKind};
-use crate::config::{Applied, Apply, Change, Kind, List, source};
+use crate::config::{Change, Kind, List, source};
 use crate::dialect::fields::Field;
 use crate::ledger::client;
 use crate::ledger::{AccountStatus, Status};
@@ -16,11 +16,24 @@ use crate::upstream::volcengine_console::settings::is_web_id;
 /// The built-in upstream of these accounts.
 const BUILT_IN: &str = "volcengine-console";
 
+/// What may be said of an id.
+const WORDS: [&str; 4] = ["active", "exhausted", "resting", "disabled"];
+
 /// One id.
 struct WebId {
     id: String,
     account: String,
     enabled: bool,
+}
+
+/// What a request does.
+#[derive(Debug)]
+enum Act {
+    /// Nothing: what it asks for is done.
+    Rest,
+    Change(Change),
+    /// Counts the uses of this account from 0.
+    Reset(String),
 }
 
 /// `GET/POST/DELETE /api/webids`, `POST /api/webids/{batch,reset,config,save}`, `GET /api/webids/stats`
@@ -35,106 +48,33 @@ pub(super) async fn handle(call: &AdminCall<'_>, env: &Env, rest: &[&str]) -> Re
         }
     };
     allow(call, allowed)?;
-    let body = if call.method == "GET" || rest == ["save"] { Value::Null } else { call.json()? };
-    let body = Field::root(&body);
-    let known = Known::read(env).await?;
-    let answer = match rest {
-        [] if call.method == "GET" => json!({"data": known.shown(&status(env).await?)}),
-        [] if call.method == "POST" => {
-            let id = body.at("id").needed_name()?;
-            if !is_web_id(&id) {
-                return Err(body.at("id").wrong("an id: ASCII without spaces"));
-            }
-            if known.find(&id).is_some() {
-                return Err(ChatError::new(ErrorKind::Conflict, "This id is there already."));
-            }
-            let added = add(call, env, &known, &body, vec![id.clone()]).await?;
-            json!({"data": {"id": id}, "version": added.version})
-        }
-        [] => {
-            let (id, account) = known.needed(&body)?;
-            let applied = apply(call, env, Change::Delete { list: List::Accounts, id: account }).await?;
-            json!({"data": {"id": id}, "version": applied.version})
-        }
-        ["batch"] => batch(call, env, &known, &body).await?,
-        ["reset"] => {
-            let (id, account) = known.needed(&body)?;
-            client::reset(env, &account, source::ledger_shards()).await?;
-            json!({"data": {"id": id, "usageCount": 0}})
-        }
-        ["config"] => {
-            let most = match body.at("maxUsage").value.as_i64() {
-                Some(-1) => Value::Null,
-                Some(most) if most > 0 => most.into(),
-                _ => return Err(body.at("maxUsage").wrong("a positive integer, or -1 for no limit")),
-            };
-            let fields = json!({"volcengine_console": {"max_uses": most}});
-            let applied = apply(call, env, Change::Settings { fields }).await?;
-            json!({"data": {"maxUsage": most}, "version": applied.version})
-        }
-        ["stats"] => json!({"data": known.summary(&status(env).await?)}),
-        _ => json!({"message": "Every change is stored as it is made."}),
-    };
-    Ok(AdminReply::ok(success(answer)))
+    let known = Known::of(&resources::document(env).await?);
+    if call.method == "GET" {
+        let status = client::status(env, source::ledger_shards()).await?;
+        let answer = if rest.is_empty() { known.shown(&status).into() } else { known.summary(&status) };
+        return Ok(AdminReply::ok(done("data", answer)));
+    }
+    let body = if rest == ["save"] { Value::Null } else { call.json()? };
+    let (act, answer) = known.act(call.method, rest, &Field::root(&body))?;
+    match act {
+        Act::Rest => {}
+        Act::Change(change) => drop(resources::apply(call, env, change).await?),
+        Act::Reset(account) => drop(client::reset(env, &account, source::ledger_shards()).await?),
+    }
+    Ok(AdminReply::ok(answer))
 }
 
 /// `POST /admin/accounts/{id}/reset`: an account of any kind counts its uses from 0, and is taken for well.
 pub(super) async fn reset_account(call: &AdminCall<'_>, env: &Env, id: &str) -> Result<AdminReply, ChatError> {
     allow(call, &["POST"])?;
-    let shards = source::current(env).await?.settings.ledger_shards;
-    if !client::reset(env, id, shards).await? {
+    if !client::reset(env, id, source::current(env).await?.settings.ledger_shards).await? {
         return Err(ChatError::new(ErrorKind::NotFound, format!("There is no `{id}` among the accounts.")));
     }
-    Ok(AdminReply::ok(success(json!({"id": id}))))
+    Ok(AdminReply::ok(done("id", id.into())))
 }
 
-async fn batch(call: &AdminCall<'_>, env: &Env, known: &Known, body: &Field<'_>) -> Result<Value, ChatError> {
-    let asked = body.at("ids").texts()?;
-    if asked.is_empty() {
-        return Err(body.at("ids").wrong("an array of ids"));
-    }
-    let mut seen = BTreeSet::new();
-    let mut new = Vec::new();
-    let mut results = Vec::with_capacity(asked.len());
-    for id in asked {
-        let trouble = match id.trim() {
-            id if !is_web_id(id) => Some("an id is ASCII without spaces"),
-            id if known.find(id).is_some() => Some("it is there already"),
-            id if !seen.insert(id.to_owned()) => Some("it is there twice"),
-            id => {
-                new.push(id.to_owned());
-                None
-            }
-        };
-        results.push(json!({"id": id, "success": trouble.is_none(), "message": trouble.unwrap_or("added")}));
-    }
-    let (added, skipped) = (new.len(), results.len().saturating_sub(new.len()));
-    if !new.is_empty() {
-        add(call, env, known, body, new).await?;
-    }
-    Ok(json!({"added": added, "skipped": skipped, "results": results}))
-}
-
-/// Adds ids, with the `authorization` of the body where it has one.
-async fn add(
-    call: &AdminCall<'_>,
-    env: &Env,
-    known: &Known,
-    body: &Field<'_>,
-    ids: Vec<String>,
-) -> Result<Applied, ChatError> {
-    let authorization = body.at("authorization").text()?;
-    let upstream = body.at("upstream").text()?.unwrap_or_else(|| known.upstream.clone());
-    let account = |id: &String| json!({"upstream": upstream, "web_id": id, "authorization": authorization});
-    apply(call, env, Change::AddAll { list: List::Accounts, items: ids.iter().map(account).collect() }).await
-}
-
-async fn apply(call: &AdminCall<'_>, env: &Env, change: Change) -> Result<Applied, ChatError> {
-    source::apply(env, &Apply { actor: call.actor(), change }).await
-}
-
-async fn status(env: &Env) -> Result<Status, ChatError> {
-    client::status(env, source::ledger_shards()).await
+fn done(name: &str, value: Value) -> Value {
+    success([(name.to_owned(), value)].into_iter().collect::<Map<_, _>>().into())
 }
 
 /// What the configuration says of ids.
@@ -146,10 +86,6 @@ struct Known {
 }
 
 impl Known {
-    async fn read(env: &Env) -> Result<Known, ChatError> {
-        Ok(Known::of(&source::registry(env, "document", &()).await?))
-    }
-
     fn of(document: &Value) -> Known {
         let items = |list: &str| document.get(list).and_then(Value::as_array).into_iter().flatten();
         let text = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -178,13 +114,76 @@ impl Known {
         self.ids.iter().find(|known| known.id == id)
     }
 
-    /// The id in a body, and its account.
-    fn needed(&self, body: &Field<'_>) -> Result<(String, String), ChatError> {
-        let id = body.at("id").needed_name()?;
-        match self.find(&id) {
-            Some(known) => Ok((id, known.account.clone())),
-            None => Err(ChatError::new(ErrorKind::NotFound, "There is no such id.")),
+    /// What a request that changes something does, and its answer.
+    fn act(&self, method: &str, rest: &[&str], body: &Field) -> Result<(Act, Value), ChatError> {
+        let id = || body.at("id").needed_name();
+        Ok(match rest {
+            [] if method == "POST" => {
+                let id = id()?;
+                if !is_web_id(&id) {
+                    return Err(body.at("id").wrong("an id: ASCII without spaces"));
+                }
+                if self.find(&id).is_some() {
+                    return Err(ChatError::new(ErrorKind::Conflict, "This id is there already."));
+                }
+                (self.add(body, vec![id.clone()])?, done("id", id.into()))
+            }
+            [] => {
+                let account = self.account(&id()?)?;
+                (Act::Change(Change::Delete { list: List::Accounts, id: account }), done("id", id()?.into()))
+            }
+            ["reset"] => (Act::Reset(self.account(&id()?)?), done("id", id()?.into())),
+            ["batch"] => return self.batch(body),
+            ["config"] => {
+                let most = match body.at("maxUsage").value.as_i64() {
+                    Some(-1) => Value::Null,
+                    Some(most) if most > 0 => most.into(),
+                    _ => return Err(body.at("maxUsage").wrong("a positive integer, or -1 for no limit")),
+                };
+                let fields = json!({"volcengine_console": {"max_uses": most}});
+                (Act::Change(Change::Settings { fields }), done("maxUsage", most))
+            }
+            _ => (Act::Rest, done("message", "Every change is stored as it is made.".into())),
+        })
+    }
+
+    fn batch(&self, body: &Field) -> Result<(Act, Value), ChatError> {
+        let asked = body.at("ids").texts()?;
+        if asked.is_empty() {
+            return Err(body.at("ids").wrong("an array of ids"));
         }
+        let mut seen: BTreeSet<String> = self.ids.iter().map(|known| known.id.clone()).collect();
+        let mut new = Vec::new();
+        let mut results = Vec::with_capacity(asked.len());
+        for id in asked {
+            let message = match id.as_str() {
+                text if !is_web_id(text) => "an id is ASCII without spaces",
+                text if !seen.insert(text.to_owned()) => "it is there already",
+                text => {
+                    new.push(text.to_owned());
+                    "added"
+                }
+            };
+            results.push(json!({"id": id, "success": message == "added", "message": message}));
+        }
+        let (added, skipped) = (new.len(), results.len().saturating_sub(new.len()));
+        let act = if new.is_empty() { Act::Rest } else { self.add(body, new)? };
+        Ok((act, success(json!({"added": added, "skipped": skipped, "results": results}))))
+    }
+
+    /// Adds ids, with the `authorization` of the body where it has one.
+    fn add(&self, body: &Field, ids: Vec<String>) -> Result<Act, ChatError> {
+        let authorization = body.at("authorization").text()?;
+        let upstream = body.at("upstream").text()?.unwrap_or_else(|| self.upstream.clone());
+        let account = |id: String| json!({"upstream": upstream, "web_id": id, "authorization": authorization});
+        let items = ids.into_iter().map(account).collect();
+        Ok(Act::Change(Change::AddAll { list: List::Accounts, items }))
+    }
+
+    /// The account of an id.
+    fn account(&self, id: &str) -> Result<String, ChatError> {
+        let known = self.find(id).map(|known| known.account.clone());
+        known.ok_or_else(|| ChatError::new(ErrorKind::NotFound, "There is no such id."))
     }
 
     fn shown(&self, status: &Status) -> Vec<Value> {
@@ -206,14 +205,22 @@ impl Known {
 
     fn summary(&self, status: &Status) -> Value {
         let shown = self.shown(status);
-        let count =
-            |word: &str| shown.iter().filter(|id| id.get("status").is_some_and(|status| status == word)).count();
-        let uses =
-            shown.iter().filter_map(|id| id.get("usageCount").and_then(Value::as_u64)).fold(0, u64::saturating_add);
-        json!({
-            "total": shown.len(), "active": count("active"), "exhausted": count("exhausted"),
-            "resting": count("resting"), "disabled": count("disabled"), "totalUsage": uses, "maxUsage": self.max_uses,
-        })
+        let mut summary = json!({"total": shown.len(), "maxUsage": self.max_uses});
+        let mut uses: u64 = 0;
+        for word in WORDS {
+            let is_so = |id: &&Value| id.get("status").is_some_and(|status| status == word);
+            let count = shown.iter().filter(is_so).count();
+            if let Some(fields) = summary.as_object_mut() {
+                fields.insert(word.to_owned(), count.into());
+            }
+        }
+        for id in &shown {
+            uses = uses.saturating_add(id.get("usageCount").and_then(Value::as_u64).unwrap_or(0));
+        }
+        if let Some(fields) = summary.as_object_mut() {
+            fields.insert("totalUsage".to_owned(), uses.into());
+        }
+        summary
     }
 }
 

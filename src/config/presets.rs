@@ -1,4 +1,6 @@
 //! The built-in upstreams: an account may name one without an entry for it.
+use std::collections::BTreeMap;
+
 use super::document::{Kind, Upstream};
 use crate::upstream::deepseek_web::models;
 
@@ -47,16 +49,18 @@ pub(super) fn upstream(id: &str) -> Option<Upstream> {
         ),
         _ => return None,
     };
-    // The names by which volcengine_deepseek2api has them (protocols: A.1).
-    let mapping: &[(&str, &str)] =
-        if kind == Kind::VolcengineConsole { &[("deepseek-r1", "deepseek-r1-1")] } else { &[] };
+    let mut model_mapping = BTreeMap::new();
+    if kind == Kind::VolcengineConsole {
+        // The name by which volcengine_deepseek2api has it (protocols: A.1).
+        model_mapping.insert("deepseek-r1".to_owned(), "deepseek-r1-1".to_owned());
+    }
     Some(Upstream {
         id: id.to_owned(),
         kind,
         base_url: base_url.to_owned(),
         direct: false,
         models: models.iter().map(|&model| model.to_owned()).collect(),
-        model_mapping: mapping.iter().map(|&(name, model)| (name.to_owned(), model.to_owned())).collect(),
+        model_mapping,
         default_model: None,
         timeout_s,
         reasoning: None,

@@ -150,6 +150,7 @@ test('what an error means for the id and for the caller', async (context) => {
     [{ is: 'error', code: 'FlowLimitExceeded' }, 'cooling'],
     [{ is: 'http', status: 403, body: '<html>' }, 'parked'],
     [{ is: 'error', status: 401, code: 'NotLogin' }, 'disabled'],
+    [{ is: 'error', code: 'SomethingNew', headers: { 'x-real-status': '429' } }, 'cooling'],
     [{ is: 'error', code: 'InternalServiceError' }, 'ready'],
     [{ is: 'http', status: 404, body: '404 page not found' }, 'ready'],
     [{ is: 'http', status: 200, body: '<html>maintenance</html>' }, 'ready'],

@@ -28,7 +28,7 @@ test('ids are added, listed, used, counted, reset and deleted', async (context) 
   const weir = await worker(context);
   assert.deepEqual(await list(weir), []);
   const added = await weir.manage('POST', '/api/webids', { id: '7000000000000000001' });
-  assert.deepEqual([added.success, added.data], [true, { id: '7000000000000000001' }]);
+  assert.deepEqual(added, { id: '7000000000000000001', success: true });
   const { account, ...fresh } = await find(weir, '7000000000000000001');
   assert.match(account, /^web-[0-9a-f]{8}$/);
   assert.deepEqual(fresh, { id: '7000000000000000001', usageCount: 0, maxUsage: null, status: 'active', reason: null, until: null, lastUsed: null });
@@ -39,7 +39,7 @@ test('ids are added, listed, used, counted, reset and deleted', async (context) 
   assert.deepEqual([used.usageCount, used.status, typeof used.lastUsed], [1, 'active', 'number']);
 
   const reset = await weir.manage('POST', '/api/webids/reset', { id: '7000000000000000001' });
-  assert.deepEqual([reset.success, reset.data], [true, { id: '7000000000000000001', usageCount: 0 }]);
+  assert.deepEqual(reset, { id: '7000000000000000001', success: true });
   assert.equal((await find(weir, '7000000000000000001')).usageCount, 0);
 
   assert.equal((await weir.manage('DELETE', '/api/webids', { id: '7000000000000000001' })).success, true);
@@ -50,7 +50,7 @@ test('ids are added, listed, used, counted, reset and deleted', async (context) 
 test('an id that has had its uses gives way to the next, until its count is reset, also after a restart', async (context) => {
   const weir = await worker(context);
   await weir.manage('POST', '/api/webids/batch', { ids: ['id-one', 'id-two'] });
-  assert.deepEqual((await weir.manage('POST', '/api/webids/config', { maxUsage: 2 })).data, { maxUsage: 2 });
+  assert.deepEqual(await weir.manage('POST', '/api/webids/config', { maxUsage: 2 }), { maxUsage: 2, success: true });
   for (let call = 0; call < 4; call += 1) assert.equal((await chat(weir)).status, 200);
   assert.deepEqual([sim.uses('id-one'), sim.uses('id-two')], [2, 2]);
   const refused = await chat(weir);

@@ -130,7 +130,7 @@ export class ConsoleSimulator {
     if (!MODELS.includes(asked.model)) throw new Failed(404, envelope('InvalidEndpointOrModel.NotFound', `The model or endpoint ${asked.model} does not exist.`));
     const behaviour = this.#next.shift() ?? { is: 'ok' };
     if (behaviour.is === 'http') throw new Failed(behaviour.status, behaviour.body ?? '', behaviour.headers);
-    if (behaviour.is === 'error') throw new Failed(behaviour.status ?? 200, envelope(behaviour.code, behaviour.message ?? behaviour.code));
+    if (behaviour.is === 'error') throw new Failed(behaviour.status ?? 200, envelope(behaviour.code, behaviour.message ?? behaviour.code), behaviour.headers);
     const used = this.uses(id) + 1;
     this.#uses.set(id, used);
     const isOver = used > this.limit;
@@ -151,7 +151,7 @@ export class ConsoleSimulator {
     response.end(JSON.stringify(frames.dressed({ choices: [{ index: 0, message, finish_reason: 'stop' }], usage: frames.usage(answer) })));
   }
 
-  /** The behaviours: `told` an error, `cut` or `ended` after a number of chunks, `stall`, `garbage`, `hold` (by its gate). */
+  /** The behaviours: `told` an error, `cut`, `ended`, `stall` or `garbage` after a number of chunks; a `gate` lets chunks out one by one. */
   async #stream(response, asked, answer, behaviour) {
     const frames = new Frames(this.variant, asked.model);
     const all = frames.of(answer);

@@ -1,37 +1,45 @@
 //! A call's body, by a template: the service's own field names are not known (protocols: A.7, A.8).
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::settings::VolcengineConsole;
 use crate::chat::{ChatRequest, Role};
 
+/// The forms that Weir knows: a name, a body, a message.
+const FORMS: [[&str; 3]; 2] = [
+    [
+        "openai",
+        r#"{"model": "{model}", "messages": "{messages}", "stream": true, "temperature": "{temperature}",
+            "top_p": "{top_p}", "max_tokens": "{max_tokens}"}"#,
+        r#"{"role": "{role}", "content": "{content}"}"#,
+    ],
+    [
+        "pascal",
+        r#"{"Model": "{model}", "Messages": "{messages}", "Stream": true, "Temperature": "{temperature}",
+            "TopP": "{top_p}", "MaxTokens": "{max_tokens}"}"#,
+        r#"{"Role": "{role}", "Content": "{content}"}"#,
+    ],
+];
+
+/// The form of this name.
+fn form(name: &str) -> Option<[Value; 2]> {
+    let [_, body, message] = FORMS.iter().find(|[known, ..]| *known == name)?;
+    Some([body, message].map(|text| serde_json::from_str(text).unwrap_or_default()))
+}
+
 /// Whether `name` is a form that Weir knows.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "openai" | "pascal")
+    form(name).is_some()
 }
 
 /// The body of a call for `model` that says `texts`.
 pub fn build(settings: &VolcengineConsole, model: &str, texts: &[(Role, String)], request: &ChatRequest) -> Value {
-    let openai_message = || json!({"role": "{role}", "content": "{content}"});
-    let (body, message) = match &settings.body {
-        Value::String(name) if name == "pascal" => (
-            json!({
-                "Model": "{model}", "Messages": "{messages}", "Stream": true, "Temperature": "{temperature}",
-                "TopP": "{top_p}", "MaxTokens": "{max_tokens}",
-            }),
-            json!({"Role": "{role}", "Content": "{content}"}),
-        ),
-        template @ Value::Object(_) => {
-            let message = Some(&settings.message).filter(|message| !message.is_null()).cloned();
-            (template.clone(), message.unwrap_or_else(openai_message))
-        }
-        _ => (
-            json!({
-                "model": "{model}", "messages": "{messages}", "stream": true, "temperature": "{temperature}",
-                "top_p": "{top_p}", "max_tokens": "{max_tokens}",
-            }),
-            openai_message(),
-        ),
-    };
+    let [mut body, mut message] = form(settings.body.as_str().unwrap_or("openai")).unwrap_or_default();
+    if settings.body.is_object() {
+        body.clone_from(&settings.body);
+    }
+    if settings.body.is_object() && settings.message.is_object() {
+        message.clone_from(&settings.message);
+    }
     let messages: Vec<Value> = texts
         .iter()
         .filter_map(|(role, text)| {
@@ -76,6 +84,8 @@ fn fill(template: &Value, known: &[(&str, Value)]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn built(body: Value, message: Value) -> Value {

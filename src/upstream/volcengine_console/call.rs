@@ -65,6 +65,7 @@ impl Call<'_> {
             settings: settings.clone(),
             secrets: [web_id.to_owned(), authorization.to_owned()],
             own_authorization: own.is_some(),
+            status: reply.header("x-real-status").and_then(|status| status.trim().parse().ok()).unwrap_or(200),
             now_ms,
             retry_after_ms: reply.retry_after(),
         };

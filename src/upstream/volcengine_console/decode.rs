@@ -80,7 +80,7 @@ impl Decoder {
                 self.finish = Some(FinishReason::ContentFilter);
                 return self.complete(out);
             }
-            return self.failed = Some(failure::of_error(200, words, &self.context));
+            return self.failed = Some(failure::of_error(self.context.status, words, &self.context));
         }
         let payload = either(event, "result", "Result").filter(|payload| payload.is_object()).unwrap_or(event);
         if let Some(usage) = either(payload, "usage", "Usage").and_then(usage) {

@@ -9,6 +9,7 @@ fn decoder() -> Decoder {
         settings: VolcengineConsole::default(),
         secrets: ["the-web-id".to_owned(), "the-authorization".to_owned()],
         own_authorization: true,
+        status: 200,
         now_ms: 0,
         retry_after_ms: None,
     };

@@ -19,6 +19,8 @@ pub struct Context {
     pub secrets: [String; 2],
     /// The authorization is the id's own, and not the one that all ids share.
     pub own_authorization: bool,
+    /// The status that the console's back end had, whatever the console made of it.
+    pub status: u16,
     /// When the call began, in Unix milliseconds.
     pub now_ms: u64,
     /// The service's `Retry-After`, in milliseconds from then.
@@ -51,7 +53,8 @@ impl Words {
     pub fn find(value: &Value) -> Option<Words> {
         let nested = ["ResponseMetadata", "Result"].into_iter().filter_map(|name| value.get(name));
         nested.chain([value]).find_map(|place| {
-            let error = place.get("Error").or_else(|| place.get("error")).filter(|error| !error.is_null())?;
+            let error =
+                ["Error", "error"].into_iter().filter_map(|name| place.get(name)).find(|error| !is_empty(error))?;
             let mut words = Words::default();
             words.read(error, DEPTH_MAX);
             Some(words)
@@ -84,6 +87,16 @@ impl Words {
     }
 }
 
+/// Whether a field stands for no error.
+fn is_empty(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
 /// An answer whose status is not 200.
 pub fn of_status(status: u16, body: &[u8], context: &Context) -> Failure {
     let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
@@ -95,7 +108,7 @@ pub fn of_status(status: u16, body: &[u8], context: &Context) -> Failure {
     }
 }
 
-/// An error, wherever it came; `status` is 200 where it came in an answer or in its middle.
+/// An error, wherever it came.
 pub fn of_error(status: u16, words: Words, context: &Context) -> Failure {
     let clean = |text: &str| {
         let [first, second] = &context.secrets;

@@ -7,6 +7,7 @@ fn context() -> Context {
         settings: VolcengineConsole::default(),
         secrets: ["the-web-id-of-a".to_owned(), "the-authorization".to_owned()],
         own_authorization: true,
+        status: 200,
         now_ms: 1_000,
         retry_after_ms: Some(7_000),
     }
@@ -95,9 +96,13 @@ fn finds_an_error_wherever_it_stands() {
         assert_eq!(kind(&failure), "rests", "{value}");
         assert_eq!(failure.error.message, "The console answered 200 QuotaExceeded: used up", "{value}");
     }
-    for value in
-        [json!({}), json!({"ResponseMetadata": {"RequestId": "x"}, "Result": {"error": null}}), json!([]), json!(1)]
-    {
+    for value in [
+        json!({}),
+        json!({"error": "", "Error": {}}),
+        json!({"ResponseMetadata": {"RequestId": "x"}, "Result": {"error": null}}),
+        json!([]),
+        json!(1),
+    ] {
         assert_eq!(Words::find(&value), None, "{value}");
     }
 }

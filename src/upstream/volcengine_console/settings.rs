@@ -36,14 +36,17 @@ pub fn is_web_id(text: &str) -> bool {
 impl Default for VolcengineConsole {
     fn default() -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-        let headers = [
+        let mut headers = BTreeMap::new();
+        for (name, value) in [
             ("accept", "application/json, text/plain, */*"),
             ("accept-language", "zh-CN,zh;q=0.9"),
             ("origin", "https://exp.volcengine.com"),
             ("referer", "https://exp.volcengine.com/"),
-        ];
+        ] {
+            headers.insert(name.to_owned(), value.to_owned());
+        }
         VolcengineConsole {
-            headers: headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            headers,
             body: "openai".into(),
             message: Value::Null,
             exhausted_on: texts(&["QuotaExceeded*", "AccessDenied", "403"]),
@@ -80,7 +83,8 @@ impl VolcengineConsole {
             Value::Object(_) if self.body.to_string().contains("\"{messages}\"") => {}
             _ => return Some(("body", "`openai`, `pascal`, or an object that has \"{messages}\" in it".to_owned())),
         }
-        if !self.message.is_null() && !self.message.to_string().contains("\"{content}\"") {
+        let has_content = self.message.is_object() && self.message.to_string().contains("\"{content}\"");
+        if !self.message.is_null() && !has_content {
             return Some(("message", "an object that has \"{content}\" in it".to_owned()));
         }
         None
