@@ -1,22 +1,15 @@
 //! Earlier versions of the document in the Registry's SQLite. A version is kept as what the next one changed: the rows as
 //! they were, with their secrets sealed as they were. So an edit costs two rows, however long the document is.
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use worker::{Result, SqlStorage, SqlStorageValue};
+
+use super::store::Row;
 
 /// What a version was made by.
 pub(super) struct Made<'a> {
     pub(super) at_ms: u64,
     pub(super) actor: &'a str,
     pub(super) change: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    version: f64,
-    at: f64,
-    actor: String,
-    change: String,
 }
 
 /// Makes the tables.
@@ -59,11 +52,11 @@ pub(super) fn made(sql: &SqlStorage, version: u64, made: &Made, kept: u32) -> Re
 
 /// The versions that there are, the newest first: each with its time and who made it by what.
 pub(super) fn list(sql: &SqlStorage) -> Result<Vec<Value>> {
-    let rows: Vec<Row> =
-        sql.exec("SELECT version, at, actor, change FROM made ORDER BY version DESC", None)?.to_array()?;
-    // A cast from float saturates; versions and times stay far below 2^53.
-    let shown = |row: Row| json!({"version": row.version as u64, "at": row.at as u64, "actor": row.actor, "change": row.change});
-    Ok(rows.into_iter().map(shown).collect())
+    let select = "SELECT '' AS list, '' AS id, \
+                  json_object('version', version, 'at', at, 'actor', actor, 'change', change) AS body \
+                  FROM made ORDER BY version DESC";
+    let rows: Vec<Row> = sql.exec(select, None)?.to_array()?;
+    Ok(rows.into_iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect())
 }
 
 /// Puts items back where they stood in `version`.

@@ -193,13 +193,13 @@ impl RegistryObject {
     }
 
     /// The versions that are kept; or one `version` of them with what differs from the one it is compared `against`.
-    pub async fn backups(&self, argument: String) -> String {
+    pub fn backups(&self, argument: String) -> String {
         let query = parse::<Value>(&argument);
         text(&reply(query.and_then(|query| self.backup(number(&query, "version"), number(&query, "against")))))
     }
 
     /// The document, with its account secrets where the argument asks for them.
-    pub async fn export(&self, argument: String) -> String {
+    pub fn export(&self, argument: String) -> String {
         let vault = source::vault(&self.env);
         let document = match argument == "true" {
             true => self.read(|loaded| loaded.document.exported(&*vault?)).and_then(|exported| exported),
@@ -209,7 +209,7 @@ impl RegistryObject {
     }
 
     /// What the sync with Vercel keeps: answers it with the present version, or keeps the argument where that is not null.
-    pub async fn vercel(&self, argument: String) -> String {
+    pub fn vercel(&self, argument: String) -> String {
         text(&reply(parse::<Value>(&argument).and_then(|value| self.keep_vercel(&value))))
     }
 

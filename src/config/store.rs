@@ -23,21 +23,17 @@ const ROWS_AT: &str = "SELECT list, id, position, body FROM item WHERE NOT EXIST
      (SELECT list, id, position, body, min(version) FROM earlier WHERE version > ?1 GROUP BY list, id) \
      WHERE body IS NOT NULL ORDER BY list, position";
 
+/// A row of one of the tables, as JSON where it is not of `item`.
 #[derive(Deserialize)]
-struct Row {
+pub(super) struct Row {
     list: String,
     id: String,
-    body: String,
+    pub(super) body: String,
 }
 
 #[derive(Deserialize)]
 struct Version {
     version: f64,
-}
-
-#[derive(Deserialize)]
-struct Kept {
-    body: String,
 }
 
 /// Makes the tables.
@@ -80,20 +76,15 @@ pub(super) fn load_at(sql: &SqlStorage, version: u64) -> Result<Document> {
 
 /// Stores `next` over `stored`, which stays as a backup. The object's writes of one turn are atomic.
 pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version: u64, made: &Made) -> Result<()> {
+    let mut before = BTreeMap::<String, String>::new();
     // Before the first version nothing is stored, not even an empty document.
-    let before = if version > 1 { rows(stored)? } else { Rows::new() };
-    let before: BTreeMap<String, String> = before.into_iter().collect();
-    let after = rows(next)?;
-    let names: BTreeMap<String, String> = after.iter().cloned().collect();
-    for name in before.keys().filter(|name| !names.contains_key(*name)) {
-        let (list, id) = parts(name);
-        backups_store::keep(sql, version, list, id)?;
-        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
+    for (name, body) in if version > 1 { rows(stored)? } else { Rows::new() } {
+        before.insert(name, body);
     }
     let last: Vec<Version> = sql.exec("SELECT coalesce(max(position), 0) AS version FROM item", None)?.to_array()?;
     let last = last.first().map_or(0, |last| last.version as u64);
-    for (position, (name, body)) in (last.saturating_add(1)..).zip(&after) {
-        if before.get(name) == Some(body) {
+    for (position, (name, body)) in (last.saturating_add(1)..).zip(&rows(next)?) {
+        if before.remove(name).as_ref() == Some(body) {
             continue;
         }
         let (list, id) = parts(name);
@@ -105,13 +96,19 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
             vec![list.into(), id.into(), number(position)?, body.as_str().into()],
         )?;
     }
+    for name in before.keys() {
+        let (list, id) = parts(name);
+        backups_store::keep(sql, version, list, id)?;
+        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
+    }
     sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![number(version)?])?;
     backups_store::made(sql, version, made, next.settings.backups)
 }
 
 /// A sealed text that is no part of the document.
 pub(super) fn kept(sql: &SqlStorage, name: &str) -> Result<Option<String>> {
-    let rows: Vec<Kept> = sql.exec("SELECT body FROM kept WHERE name = ?", vec![name.into()])?.to_array()?;
+    let select = "SELECT '' AS list, name AS id, body FROM kept WHERE name = ?";
+    let rows: Vec<Row> = sql.exec(select, vec![name.into()])?.to_array()?;
     Ok(rows.into_iter().next().map(|row| row.body))
 }
 

@@ -13,36 +13,33 @@ pub(super) fn read(root: &Field) -> Result<Found, ChatError> {
     let server = root.at("server").object()?;
     found.ignore_but("server.", &server, &["apiKey"]);
     let mut upstreams: Vec<Value> = Vec::new();
-    let (mut services, mut accounts) = (Vec::new(), Vec::new());
     for endpoint in root.at("apis").items()? {
         found.ignore_but("apis[].", &endpoint, &ENDPOINT);
         let from = endpoint.path.clone();
-        let account = read_endpoint(&endpoint).map(|(upstream, mut account)| {
-            let offers = |known: &Value| {
-                ["base_url", "models", "model_mapping"].iter().all(|name| known.get(name) == upstream.get(name))
-            };
-            let id = match upstreams.iter().find(|known| offers(known)) {
-                Some(known) => known.get("id").cloned(),
-                None => {
-                    let is_taken = |id: &str| upstreams.iter().any(|known| known.get("id") == Some(&json!(id)));
-                    let id = free(&host(&upstream), 2, is_taken);
-                    let mut upstream = upstream;
-                    put(&mut upstream, "id", id.clone().into());
-                    upstreams.push(upstream.clone());
-                    services.push((from.clone(), upstream));
-                    Some(id.into())
-                }
-            };
-            put(&mut account, "upstream", id.unwrap_or_default());
-            account
-        });
-        accounts.push((from, account));
-    }
-    for (from, upstream) in services {
-        found.push(from, Part::Upstreams, Ok(upstream));
-    }
-    for (from, account) in accounts {
-        found.push(from, Part::Accounts, account);
+        let (mut upstream, mut account) = match read_endpoint(&endpoint) {
+            Ok(parts) => parts,
+            Err(error) => {
+                found.push(from, Part::Accounts, Err(error));
+                continue;
+            }
+        };
+        let offers = |known: &&Value| {
+            ["base_url", "models", "model_mapping"].iter().all(|name| known.get(name) == upstream.get(name))
+        };
+        let id = match upstreams.iter().find(offers) {
+            Some(known) => known.get("id").cloned().unwrap_or_default(),
+            None => {
+                let is_taken =
+                    |id: &str| upstreams.iter().any(|known| known.get("id").is_some_and(|known| known == id));
+                let id = Value::from(free(&host(&upstream), 2, is_taken));
+                put(&mut upstream, "id", id.clone());
+                upstreams.push(upstream.clone());
+                found.push(from.clone(), Part::Upstreams, Ok(upstream));
+                id
+            }
+        };
+        put(&mut account, "upstream", id);
+        found.push(from, Part::Accounts, Ok(account));
     }
     let key = server.at("apiKey");
     if key.is_there() {
@@ -84,7 +81,6 @@ fn read_endpoint(endpoint: &Field) -> Result<(Value, Value), ChatError> {
 }
 
 fn host(upstream: &Value) -> String {
-    let url = upstream.get("base_url").and_then(Value::as_str).unwrap_or_default();
-    let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
-    if host.is_empty() { "api".to_owned() } else { host.to_owned() }
+    let url = upstream.get("base_url").and_then(Value::as_str).and_then(|url| worker::Url::parse(url).ok());
+    url.and_then(|url| Some(url.host_str()?.to_owned())).unwrap_or_else(|| "api".to_owned())
 }

@@ -111,11 +111,11 @@ fn an_apis_json_of_api_together() {
         told(&report),
         [
             "apis[0] upstreams added api.openai.com",
-            "apis[1] upstreams added your-backup-api.com",
-            "apis[3] upstreams added api.openai.com-2",
             "apis[0] accounts added api1",
+            "apis[1] upstreams added your-backup-api.com",
             "apis[1] accounts added api2",
             "apis[2] accounts added api3",
+            "apis[3] upstreams added api.openai.com-2",
             "apis[3] accounts added api4",
             "apis[4] accounts failed apis[4].apiKey",
             &format!("server.apiKey keys added {}", document.keys[0].id),
@@ -143,8 +143,8 @@ fn an_id_that_something_else_has_gives_way() {
     let (document, report) = import(&self::document(stored).unwrap(), fixture!("api-together-apis.json"));
     let told = told(&report);
     assert_eq!(told[0], "apis[0] upstreams added api.openai.com-2");
-    assert_eq!(told[2], "apis[3] upstreams added api.openai.com-2-2");
-    assert_eq!(told[3], "apis[0] accounts added api1-2");
+    assert_eq!(told[1], "apis[0] accounts added api1-2");
+    assert_eq!(told[5], "apis[3] upstreams added api.openai.com-2-2");
     let account = document.accounts.iter().find(|account| account.id == "api1-2").unwrap();
     assert_eq!(account.upstream, "api.openai.com-2");
 }
