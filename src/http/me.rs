@@ -14,10 +14,9 @@ pub(super) async fn body(env: &Env, caller: &Caller) -> Result<Value, ChatError>
     let settings = &caller.hot().settings;
     let today = ledger::day_of(&settings.timezone, Date::now().as_millis());
     let question = json!({"key": key.id, "from_ms": today.start});
-    let status = client::key_status(env, settings.ledger_shards, &key.id);
-    let used = stats::client::ask(env, &settings.stats, "used", &question);
-    let (status, used) = futures::future::join(status, used).await;
-    let (limits, usage, in_flight) = match status? {
+    let status = client::key_status(env, settings.ledger_shards, &key.id).await?;
+    let used = stats::client::ask(env, &settings.stats, "used", &question).await;
+    let (limits, usage, in_flight) = match status {
         Some(status) => (json!(status.limits), json!(status.usage), status.in_flight),
         None => (json!({}), json!({}), 0),
     };

@@ -77,8 +77,8 @@ impl Call {
         self.serve(&mut answer).await;
         let settings = &self.caller.hot().settings.stats;
         if settings.enabled {
-            let record = self.record.borrow().json(Date::now().as_millis());
-            stats::client::record(&self.env, settings, &record).await;
+            let record = self.record.borrow().line(Date::now().as_millis());
+            stats::client::record(&self.env, settings, record).await;
         }
     }
 

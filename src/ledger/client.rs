@@ -272,10 +272,12 @@ pub async fn status(env: &Env, shards: u32) -> Result<Status, ChatError> {
 /// # Errors
 /// `Internal` when the ledger does not answer.
 pub async fn key_status(env: &Env, shards: u32, id: &str) -> Result<Option<KeyStatus>, ChatError> {
-    let ask = |shard| call::<Option<KeyStatus>>(env, shard, "key_status", &id, DEADLINE);
-    let parts: Vec<Option<KeyStatus>> = join_all((0..shards).map(ask)).await.into_iter().collect::<Result<_, _>>()?;
-    let part = |key| Status { accounts: Vec::new(), keys: vec![key], waiting: 0 };
-    Ok(Status::merge(parts.into_iter().flatten().map(part).collect()).keys.pop())
+    let mut parts = Vec::new();
+    for shard in 0..shards {
+        let key: Option<KeyStatus> = call(env, shard, "key_status", &id, DEADLINE).await?;
+        parts.extend(key.map(|key| Status { accounts: Vec::new(), keys: vec![key], waiting: 0 }));
+    }
+    Ok(Status::merge(parts).keys.pop())
 }
 
 /// Who would serve a request, and why others would not. Nothing changes.

@@ -2,7 +2,6 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use worker::{Date, Delay, Env};
 
@@ -29,10 +28,10 @@ thread_local! {
 }
 
 /// Stores a record, together with others that end at about the same time. To be awaited by a task that nobody waits for.
-pub async fn record(env: &Env, settings: &Stats, record: &Value) {
+pub async fn record(env: &Env, settings: &Stats, record: String) {
     let now = Date::now().as_millis();
     let (is_full, waits) = WAITING.with_borrow_mut(|waiting| {
-        waiting.records.push(record.to_string());
+        waiting.records.push(record);
         let is_full = waiting.records.len() >= settings.batch_max.max(1);
         let waits = !is_full && waiting.due_ms.saturating_add(LATE_MS) < now;
         if waits {
@@ -56,15 +55,12 @@ pub async fn flush(env: &Env, settings: &Stats) {
     if records.is_empty() && counts == Counts::default() {
         return;
     }
-    let settings = json!(settings);
-    let text =
-        format!(r#"{{"settings":{settings},"counts":{},"records":[{}]}}"#, plan::pack(counts), records.join(","));
-    let sent = match RawValue::from_string(text) {
-        Ok(batch) => rpc::call::<_, Value>(env, BINDING, OBJECT, "record", &batch, DEADLINE).await.is_ok(),
-        Err(_) => false,
-    };
+    let head = json!({"settings": settings, "counts": plan::pack(counts)});
+    let batch = format!("{head}\n{}", records.join("\n"));
+    let sent =
+        rpc::call_text(env, BINDING, OBJECT, "record", &batch, DEADLINE).await.is_ok_and(|done| !done.is_empty());
     if !sent {
-        // The call logged its failure. Records are not kept for a second try, lest they pile up; counts take no room.
+        // The failure is in the log. Records are not kept for a second try, lest they pile up; counts take no room.
         plan::count(counts);
     }
 }

@@ -28,22 +28,23 @@ pub(super) struct Figures {
 impl Figures {
     /// Adds a record (see [`super::record`]).
     pub(super) fn add(&mut self, record: &Value) {
-        let number = |pointer: &str| record.pointer(pointer).and_then(Value::as_u64);
-        let status = number("/status").unwrap_or(0);
+        let number = |name: &str| record.get(name).and_then(Value::as_u64);
+        let status = number("status").unwrap_or(0);
         self.requests = self.requests.saturating_add(1);
         self.left = self.left.saturating_add(u64::from(status == LEFT));
         self.failed = self.failed.saturating_add(u64::from(status >= 400 && status != LEFT));
-        let tokens = |name: &str| number(&format!("/tokens/{name}")).unwrap_or(0);
+        let tokens = record.get("tokens");
+        let tokens = |name: &str| tokens.and_then(|tokens| tokens.get(name)).and_then(Value::as_u64).unwrap_or(0);
         self.add_usage(Usage {
             prompt: tokens("prompt"),
             completion: tokens("completion"),
             reasoning: tokens("reasoning"),
             cached: tokens("cached"),
         });
-        if let Some(ms) = number("/total_ms").filter(|_| status < 400) {
+        if let Some(ms) = number("total_ms").filter(|_| status < 400) {
             self.latency.add(ms);
         }
-        if let Some(ms) = number("/ttft_ms") {
+        if let Some(ms) = number("ttft_ms") {
             self.first.add(ms);
         }
     }

@@ -6,6 +6,7 @@ mod capture;
 pub mod client;
 mod figures;
 mod histogram;
+mod line;
 pub mod plan;
 mod record;
 mod settings;

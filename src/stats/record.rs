@@ -1,6 +1,7 @@
 //! What one call leaves behind.
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::line::Line;
 use crate::chat::{ChatError, Envelope, Outcome, Usage};
 use crate::dialect::{Dialect, openai};
 use crate::ledger::Considered;
@@ -111,53 +112,91 @@ impl Record {
         self.left |= matches!(outcome, Outcome::Cancelled { .. });
     }
 
-    /// As the log keeps it, and the figures count it.
-    pub fn json(&self, now_ms: u64) -> Value {
+    /// As the log keeps it, and the figures count it: a JSON object on one line.
+    pub fn line(&self, now_ms: u64) -> String {
         let now_ms = if self.ended_ms > 0 { self.ended_ms } else { now_ms };
         let since = |at: u64| at.saturating_sub(self.begun_ms);
-        let status = match &self.error {
+        let error = self.error.as_ref().filter(|_| !self.left);
+        let status = match error {
             _ if self.left => 499,
             Some(error) => error.status(),
             None => 200,
         };
-        let error = self.error.as_ref().filter(|_| !self.left).map(|error| {
-            let mut body = openai::error::body(error);
-            let code = body.pointer_mut("/error/code").map(Value::take);
-            json!({"code": code, "message": error.message})
-        });
-        let passed_over = |account: &Considered| json!({"account": account.id, "reason": account.passed_over, "until_ms": account.until_ms});
-        let tried = |tried: &Try| {
-            json!({
-                "account": tried.account, "upstream": tried.upstream, "wait_ms": tried.waited_ms, "ms": tried.took_ms,
-                "outcome": tried.outcome, "cause": tried.cause,
-            })
-        };
         let last = self.tries.last();
-        let mut record = json!({
-            "id": self.id, "time": now_ms, "key": self.key, "key_name": self.key_name, "dialect": self.dialect,
-            "endpoint": self.endpoint, "stream": self.stream, "model": self.model, "served_model": self.served_model,
-            "account": last.map(|last| last.account.as_str()), "upstream": last.map(|last| last.upstream.as_str()),
-            "attempts": self.tries.len(), "wait_ms": self.tries.iter().map(|tried| tried.waited_ms).sum::<u64>(),
-            "ttft_ms": self.first_ms.map(since), "total_ms": since(now_ms), "tokens": self.usage, "status": status,
-            "error": error,
-            "receipt": {
-                "passed_over": self.passed_over.iter().map(passed_over).collect::<Vec<_>>(),
-                "tries": self.tries.iter().map(tried).collect::<Vec<_>>(),
-            },
-        });
+        let mut line = Line::new();
+        line.text("id", Some(&self.id));
+        line.number("time", Some(now_ms));
+        line.text("key", Some(&self.key));
+        line.text("key_name", Some(&self.key_name));
+        line.text("dialect", Some(self.dialect));
+        line.text("endpoint", Some(self.endpoint));
+        line.flag("stream", self.stream);
+        line.text("model", Some(&self.model));
+        line.text("served_model", Some(&self.served_model));
+        line.text("account", last.map(|last| last.account.as_str()));
+        line.text("upstream", last.map(|last| last.upstream.as_str()));
+        line.number("attempts", Some(self.tries.len() as u64));
+        line.number("wait_ms", Some(self.tries.iter().map(|tried| tried.waited_ms).sum()));
+        line.number("ttft_ms", self.first_ms.map(since));
+        line.number("total_ms", Some(since(now_ms)));
+        line.number("status", Some(u64::from(status)));
+        if let Some(usage) = &self.usage {
+            line.open("tokens", '{');
+            line.number("prompt", Some(usage.prompt));
+            line.number("completion", Some(usage.completion));
+            line.number("reasoning", Some(usage.reasoning));
+            line.number("cached", Some(usage.cached));
+            line.close('}');
+        }
+        if let Some(error) = error {
+            let body = openai::error::body(error);
+            line.open("error", '{');
+            line.text("code", body.pointer("/error/code").and_then(Value::as_str));
+            line.text("message", Some(&error.message));
+            line.close('}');
+        }
+        line.open("receipt", '{');
+        line.open("passed_over", '[');
+        for account in &self.passed_over {
+            line.item();
+            line.text("account", Some(&account.id));
+            line.text("reason", account.passed_over.as_deref());
+            line.number("until_ms", account.until_ms);
+            line.close('}');
+        }
+        line.close(']');
+        line.open("tries", '[');
+        for tried in &self.tries {
+            line.item();
+            line.text("account", Some(&tried.account));
+            line.text("upstream", Some(&tried.upstream));
+            line.number("wait_ms", Some(tried.waited_ms));
+            line.number("ms", Some(tried.took_ms));
+            line.text("outcome", Some(tried.outcome));
+            line.text("cause", tried.cause.as_deref());
+            line.close('}');
+        }
+        line.close(']');
+        line.close('}');
         for (name, body) in [("request", &self.request), ("answer", &self.answer)] {
-            if let (Some(body), Some(fields)) = (body, record.as_object_mut()) {
-                fields.insert(name.to_owned(), body.as_str().into());
+            if body.is_some() {
+                line.text(name, body.as_deref());
             }
         }
-        record
+        line.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::chat::ErrorKind;
+
+    fn read(record: &Record, now_ms: u64) -> Value {
+        serde_json::from_str(&record.line(now_ms)).unwrap()
+    }
 
     fn record() -> Record {
         let tried = |account: &str| Try { account: account.into(), begun_ms: 1_000, waited_ms: 5, ..Try::default() };
@@ -174,7 +213,7 @@ mod tests {
         record.first_ms = Some(1_200);
         let usage = Usage { prompt: 1, completion: 2, ..Usage::default() };
         record.tried(1_300, &Outcome::Success { usage: Some(usage) });
-        let json = record.json(1_310);
+        let json = read(&record, 1_310);
         assert_eq!((&json["account"], &json["attempts"], &json["wait_ms"]), (&json!("b"), &json!(2), &json!(10)));
         assert_eq!((&json["ttft_ms"], &json["total_ms"], &json["status"]), (&json!(300), &json!(400), &json!(200)));
         assert_eq!(json["tokens"]["completion"], 2);
@@ -191,10 +230,10 @@ mod tests {
     fn tells_how_it_failed_and_who_left() {
         let mut failed = record();
         failed.error = Some(ChatError::new(ErrorKind::QueueFull, "busy"));
-        let json = failed.json(2_000);
+        let json = read(&failed, 2_000);
         assert_eq!((&json["status"], &json["error"]), (&json!(429), &json!({"code": "queue_full", "message": "busy"})));
         let mut left = record();
         left.tried(1_300, &Outcome::Cancelled { usage: None });
-        assert_eq!((&left.json(2_000)["status"], &left.json(2_000)["error"]), (&json!(499), &Value::Null));
+        assert_eq!((&read(&left, 2_000)["status"], read(&left, 2_000).get("error")), (&json!(499), None));
     }
 }

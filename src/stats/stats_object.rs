@@ -42,14 +42,13 @@ impl DurableObject for StatsObject {
 
 #[wasm_bindgen]
 impl StatsObject {
-    /// Adds records and counts.
-    pub fn record(&self, argument: String) -> String {
-        self.answer(&argument, |sql, batch| {
-            let settings = Stats::deserialize(batch.get("settings").unwrap_or(&Value::Null))?;
-            let records = batch.get("records").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let counts = plan::unpack(batch.get("counts").unwrap_or(&Value::Null));
-            self.add(sql, &settings, records, counts)?;
-            Ok(Value::Null)
+    /// Adds records, a line each; the first line has the counts and the settings.
+    pub fn record(&self, batch: String) -> String {
+        let (head, lines) = batch.split_once('\n').unwrap_or((&batch, ""));
+        self.answer(head, |sql, head| {
+            let settings = Stats::deserialize(head.get("settings").unwrap_or(&Value::Null))?;
+            let counts = plan::unpack(head.get("counts").unwrap_or(&Value::Null));
+            self.add(sql, &settings, lines, counts).map(|()| Value::Null)
         })
     }
 
@@ -86,7 +85,7 @@ impl StatsObject {
             let from_ms = question.get("from_ms").and_then(Value::as_u64).unwrap_or(0);
             let key = question.get("key").and_then(Value::as_str).unwrap_or_default();
             let mut figures = Figures::default();
-            for hour in store::spans(sql, Grain::Hour, from_ms - from_ms % HOUR_MS, true)? {
+            for hour in store::spans(sql, Grain::Hour, hour_of(from_ms), true)? {
                 if let Some(of_key) = hour.span.of_key(key) {
                     figures.merge(of_key);
                 }
@@ -123,36 +122,40 @@ impl StatsObject {
         }
     }
 
-    fn add(&self, sql: &SqlStorage, settings: &Stats, records: &[Value], counts: Counts) -> Result<()> {
+    fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts) -> Result<()> {
         let now = Date::now().as_millis();
+        let records = || lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut open = self.open.borrow_mut();
         let mut hour = match open.take() {
             Some(hour) => hour,
-            None => store::last_hour(sql)?.unwrap_or(Stored::empty(records.first().map_or(now, time_of))),
+            None => store::last_hour(sql)?
+                .unwrap_or(Stored::empty(hour_of(records().next().map_or(now, |first| time_of(&first))))),
         };
-        hour.start_ms -= hour.start_ms % HOUR_MS;
-        let mut last_ms = now;
-        for record in records {
-            last_ms = time_of(record);
-            self.turn(sql, settings, &mut hour, last_ms.min(now))?;
-            hour.span.add(record, settings.names_max);
+        let mut last_ms = None;
+        for record in records() {
+            let time_ms = time_of(&record);
+            last_ms = Some(time_ms);
+            self.turn(sql, settings, &mut hour, time_ms.min(now))?;
+            hour.span.add(&record, settings.names_max);
         }
-        if records.is_empty() {
+        if last_ms.is_none() {
             self.turn(sql, settings, &mut hour, now)?;
         }
         hour.counts = plan::sum(hour.counts, counts);
         store::save(sql, Grain::Hour, &hour)?;
         *open = Some(hour);
-        if records.is_empty() {
-            return Ok(());
+        match last_ms {
+            Some(last_ms) => {
+                let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
+                store::log(sql, lines, last_ms, settings.log_max, since_ms)
+            }
+            None => Ok(()),
         }
-        let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
-        store::log(sql, records, last_ms, settings.log_max, since_ms)
     }
 
     /// Closes the hour and opens that of `now`, where it is a later one. A late record counts in the open hour.
     fn turn(&self, sql: &SqlStorage, settings: &Stats, hour: &mut Stored, now: u64) -> Result<()> {
-        let start_ms = now - now % HOUR_MS;
+        let start_ms = hour_of(now);
         if start_ms <= hour.start_ms {
             return Ok(());
         }
@@ -166,7 +169,7 @@ impl StatsObject {
     /// The figures of today and the days before, or of the last 24 hours. Days are those of UTC.
     fn window(&self, sql: &SqlStorage, now: u64, days: u64) -> Result<Value> {
         let from_ms = match days {
-            0 | 1 => (now - now % HOUR_MS).saturating_sub(23 * HOUR_MS),
+            0 | 1 => hour_of(now).saturating_sub(23 * HOUR_MS),
             days => day_of(now).saturating_sub(days.saturating_sub(1).saturating_mul(DAY_MS)),
         };
         let grain = if days <= 1 { Grain::Hour } else { Grain::Day };
@@ -239,6 +242,10 @@ fn has_status(entry: &Value, wanted: Option<&str>) -> bool {
 
 fn time_of(record: &Value) -> u64 {
     record.get("time").and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn hour_of(now: u64) -> u64 {
+    now - now % HOUR_MS
 }
 
 fn day_of(now: u64) -> u64 {

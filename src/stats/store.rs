@@ -30,16 +30,9 @@ pub(super) struct Stored {
     pub(super) counts: Counts,
 }
 
+/// A row of any table. Of figures, `body` has the total, the counts and the names, a line each.
 #[derive(Deserialize)]
 struct Row {
-    start: f64,
-    total: String,
-    names: String,
-    counts: String,
-}
-
-#[derive(Deserialize)]
-struct Text {
     id: f64,
     count: f64,
     body: String,
@@ -48,7 +41,7 @@ struct Text {
 /// Makes the tables.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
     for table in [
-        "span (grain TEXT, start INTEGER, total TEXT, names TEXT, counts TEXT, PRIMARY KEY (grain, start)) WITHOUT ROWID",
+        "span (grain TEXT, id INTEGER, figures TEXT, names TEXT, PRIMARY KEY (grain, id)) WITHOUT ROWID",
         // `id` is the number of the first call; the texts are lines.
         "log (id INTEGER PRIMARY KEY, count INTEGER, until_ms INTEGER, body TEXT)",
         "audit (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
@@ -60,26 +53,30 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
 
 /// The figures since `from_ms`, oldest first; without their names where those are not needed.
 pub(super) fn spans(sql: &SqlStorage, grain: Grain, from_ms: u64, names: bool) -> Result<Vec<Stored>> {
-    let names = if names { "names" } else { "'' AS names" };
-    let query = format!("SELECT start, total, {names}, counts FROM span WHERE grain = ? AND start >= ? ORDER BY start");
-    let rows = sql.exec(&query, vec![grain.name().into(), number(from_ms)?])?.to_array::<Row>()?;
+    let names = if names { "|| names" } else { "" };
+    let query =
+        format!("SELECT id, 0 AS count, figures {names} AS body FROM span WHERE grain = ? AND id >= ? ORDER BY id");
+    let rows = rows(sql, &query, vec![grain.name().into(), number(from_ms)?])?;
     Ok(rows.into_iter().map(Stored::of).collect())
 }
 
 /// The latest hour.
 pub(super) fn last_hour(sql: &SqlStorage) -> Result<Option<Stored>> {
-    let query = "SELECT start, total, names, counts FROM span WHERE grain = 'hour' ORDER BY start DESC LIMIT 1";
-    Ok(sql.exec(query, None)?.to_array::<Row>()?.into_iter().next().map(Stored::of))
+    let query =
+        "SELECT id, 0 AS count, figures || names AS body FROM span WHERE grain = 'hour' ORDER BY id DESC LIMIT 1";
+    Ok(rows(sql, query, Vec::new())?.into_iter().next().map(Stored::of))
 }
 
 /// Stores figures in the place of older ones.
 pub(super) fn save(sql: &SqlStorage, grain: Grain, stored: &Stored) -> Result<()> {
     let Stored { start_ms, span, counts } = stored;
-    let texts = [span.total.pack(), span.pack_names(), plan::pack(*counts)].map(|value| value.to_string().into());
-    let mut bindings: Vec<SqlStorageValue> = vec![grain.name().into(), number(*start_ms)?];
-    bindings.extend(texts);
-    sql.exec("INSERT OR REPLACE INTO span (grain, start, total, names, counts) VALUES (?, ?, ?, ?, ?)", bindings)
-        .map(drop)
+    let figures = format!("{}\n{}\n", span.total.pack(), plan::pack(*counts));
+    let names = span.pack_names().to_string();
+    sql.exec(
+        "INSERT OR REPLACE INTO span (grain, id, figures, names) VALUES (?, ?, ?, ?)",
+        vec![grain.name().into(), number(*start_ms)?, figures.into(), names.into()],
+    )
+    .map(drop)
 }
 
 /// Adds a closed hour to its day.
@@ -94,23 +91,23 @@ pub(super) fn close(sql: &SqlStorage, hour: &Stored, names_max: usize) -> Result
 
 /// Forgets figures that are older than this.
 pub(super) fn forget(sql: &SqlStorage, grain: Grain, before_ms: u64) -> Result<()> {
-    sql.exec("DELETE FROM span WHERE grain = ? AND start < ?", vec![grain.name().into(), number(before_ms)?]).map(drop)
+    sql.exec("DELETE FROM span WHERE grain = ? AND id < ?", vec![grain.name().into(), number(before_ms)?]).map(drop)
 }
 
 /// Adds calls to the log, and forgets the oldest: more than `max` calls, and what ended before `since_ms`.
-pub(super) fn log(sql: &SqlStorage, calls: &[Value], until_ms: u64, max: u64, since_ms: u64) -> Result<()> {
-    let last = sql.exec("SELECT id, count, body FROM log ORDER BY id DESC LIMIT 1", None)?.to_array::<Text>()?;
+pub(super) fn log(sql: &SqlStorage, lines: &str, until_ms: u64, max: u64, since_ms: u64) -> Result<()> {
+    let last = rows(sql, "SELECT id, count, body FROM log ORDER BY id DESC LIMIT 1", Vec::new())?;
     let (mut id, mut count, mut body) =
         last.into_iter().next().map_or((1, 0, String::new()), |row| (row.id as u64, row.count as u64, row.body));
     let mut is_changed = false;
-    for call in calls {
+    for line in lines.lines() {
         if count >= CHUNK_CALLS || body.len() >= CHUNK_BYTES {
             if is_changed {
                 save_chunk(sql, id, count, until_ms, std::mem::take(&mut body))?;
             }
             (id, count, body) = (id.saturating_add(count), 0, String::new());
         }
-        body.push_str(&call.to_string());
+        body.push_str(line);
         body.push('\n');
         count = count.saturating_add(1);
         is_changed = true;
@@ -145,7 +142,7 @@ pub(super) fn calls(
     let (mut found, mut before) = (Vec::new(), before);
     let query = format!("SELECT id, count, body FROM {table} WHERE id < ? ORDER BY id DESC LIMIT {CHUNKS}");
     loop {
-        let rows = sql.exec(&query, vec![number(before)?])?.to_array::<Text>()?;
+        let rows = rows(sql, &query, vec![number(before)?])?;
         if rows.is_empty() {
             return Ok(found);
         }
@@ -192,13 +189,15 @@ impl Stored {
     }
 
     fn of(row: Row) -> Stored {
-        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        Stored {
-            start_ms: row.start as u64,
-            span: Span::unpack(&value(&row.total), &value(&row.names)),
-            counts: plan::unpack(&value(&row.counts)),
-        }
+        let mut lines = row.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+        let mut next = || lines.next().unwrap_or_default();
+        let (total, counts, names) = (next(), next(), next());
+        Stored { start_ms: row.id as u64, span: Span::unpack(&total, &names), counts: plan::unpack(&counts) }
     }
+}
+
+fn rows(sql: &SqlStorage, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Row>> {
+    sql.exec(query, bindings)?.to_array()
 }
 
 fn number(value: u64) -> Result<SqlStorageValue> {
