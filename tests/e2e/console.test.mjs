@@ -194,7 +194,7 @@ test('a stream that does not reach its end is never passed off as whole', async 
 });
 
 test('a caller who leaves ends the call, and is no fault of the id', async (context) => {
-  const weir = await worker(context);
+  const weir = await worker(context, { settings: { deadlines: { stall_ms: 60_000 } } }); // on a slow machine too, nothing stalls
   const gate = new Gate();
   sim.next({ is: 'ok', gate });
   gate.open(2);
