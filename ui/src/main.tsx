@@ -1,2 +1,11 @@
+import { render } from 'preact';
+import { App } from './app';
+import { apply } from './prefs';
 import './styles/base.css';
-document.body.append('hello');
+import './styles/layout.css';
+import './styles/parts.css';
+import './styles/views.css';
+import 'uplot/dist/uPlot.min.css';
+
+apply();
+render(<App />, document.getElementById('app')!);
