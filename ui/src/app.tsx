@@ -117,7 +117,11 @@ function Sidebar({ view, onLeave, onChoose }: { view: View; onLeave: () => void;
 
 function Drawer({ children, onClose }: { children: ComponentChildren; onClose: () => void }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
   return (
     <dialog ref={element} class="drawer" aria-label={t('Menu')} onCancel={onClose} onClick={(event) => event.target === element.current && onClose()}>
       {children}

@@ -13,6 +13,7 @@ export interface Live<Answer> {
 export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
   const [state, setState] = useState<{ data?: Answer; error?: ApiError; path: string | null }>({ path });
   const latest = useRef(0);
+  const isMissing = useRef(false); // asked no more, where there is no such route
 
   const refresh = useCallback(async () => {
     if (path === null) return;
@@ -20,9 +21,12 @@ export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
     const mine = latest.current;
     try {
       const data = await call<Answer>('GET', path);
-      if (mine === latest.current) setState({ data, path });
+      if (mine !== latest.current) return;
+      isMissing.current = false;
+      setState({ data, path });
     } catch (error) {
       if (mine !== latest.current || !(error instanceof ApiError)) return;
+      isMissing.current = error.isMissing;
       setState((old) => ({ data: old.path === path ? old.data : undefined, error, path }));
     }
   }, [path]);
@@ -31,8 +35,8 @@ export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
     void refresh();
     const abandon = (): void => void (latest.current += 1);
     if (every === 0) return abandon;
-    const timer = setInterval(() => document.visibilityState === 'visible' && void refresh(), every);
-    const shown = (): void => void (document.visibilityState === 'visible' && refresh());
+    const shown = (): void => void (document.visibilityState === 'visible' && !isMissing.current && refresh());
+    const timer = setInterval(shown, every);
     document.addEventListener('visibilitychange', shown);
     return () => {
       abandon();

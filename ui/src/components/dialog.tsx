@@ -22,7 +22,9 @@ export function Dialog({ title, onClose, children, footer, narrow, onSubmit }: D
     const dialog = element.current;
     if (!dialog || dialog.open) return;
     dialog.showModal();
-    dialog.querySelector<HTMLElement>('[autofocus]')?.focus();
+    // Not on the button that closes, where the browser would begin.
+    (dialog.querySelector<HTMLElement>('[autofocus]') ?? dialog.querySelector<HTMLElement>('.dialog-body'))?.focus();
+    return () => dialog.close(); // gives the focus back to where it was
   }, []);
   const inside = (
     <>

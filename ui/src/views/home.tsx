@@ -144,7 +144,7 @@ function Attention({ pool, keys }: { pool: PoolStatus; keys: ClientKey[] }) {
 function Times({ stats }: { stats: Stats }) {
   const told = (value: number | null): string => (value === null ? '–' : duration(value));
   return (
-    <Card title={t('How long it takes')}>
+    <Card bare title={t('How long it takes')}>
       <table class="table nums">
         <thead>
           <tr>

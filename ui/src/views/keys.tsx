@@ -64,7 +64,7 @@ export function Keys() {
                 <tr key={key.id}>
                   <td>
                     <strong class="break">{key.name}</strong>
-                    {key.id !== key.name && <div class="muted small mono">{key.id}</div>}
+                    {key.id !== key.name && <div class="muted small mono nowrap">{key.id}</div>}
                   </td>
                   <td data-label={t('State')}>
                     <KeyState item={key} />

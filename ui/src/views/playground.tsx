@@ -40,6 +40,7 @@ export function Playground() {
     return () => leaving.abort();
   }, [key]);
 
+  const isLoading = Boolean(key) && models === undefined && trouble === undefined;
   const last = turns.at(-1);
   const isRunning = last?.role === 'assistant' && !last.answer.isDone;
   const request = (said: Said[]): Ask => ({ ...ask, maxTokens: Number(ask.maxTokens) || 4096, turns: said });
@@ -79,25 +80,30 @@ export function Playground() {
                   />
                 )}
               </Field>
-              {models && models.length > 0 ? (
-                <Select label={t('Model')} value={ask.model} options={models.map((model) => [model, model])} onChange={set('model')} />
+              {models?.length || isLoading ? (
+                <Select label={t('Model')} value={ask.model} options={(models ?? [ask.model]).map((model) => [model, model || t('Loading…')])} onChange={set('model')} />
               ) : (
                 <Input label={t('Model')} code value={ask.model} onChange={set('model')} hint={models ? t('This key may use no model yet.') : undefined} />
               )}
-              <Select
-                label={t('Thinking')}
-                value={ask.effort}
-                options={[
-                  ['', t('as the model does')],
-                  ['low', t('a little')],
-                  ['medium', t('some')],
-                  ['high', t('a lot')],
-                ]}
-                onChange={(value) => set('effort')(value as Effort)}
-              />
-              <TextArea label={t('System')} rows={2} value={ask.system} onChange={set('system')} />
-              <Input label={t('Longest answer, tokens')} type="number" value={ask.maxTokens} onChange={set('maxTokens')} />
               <Check label={t('Stream')} checked={ask.stream} onChange={set('stream')} />
+              <details>
+                <summary>{t('More')}</summary>
+                <div class="stack">
+                  <Select
+                    label={t('Thinking')}
+                    value={ask.effort}
+                    options={[
+                      ['', t('as the model does')],
+                      ['low', t('a little')],
+                      ['medium', t('some')],
+                      ['high', t('a lot')],
+                    ]}
+                    onChange={(value) => set('effort')(value as Effort)}
+                  />
+                  <TextArea label={t('System')} rows={2} value={ask.system} onChange={set('system')} />
+                  <Input label={t('Longest answer, tokens')} type="number" value={ask.maxTokens} onChange={set('maxTokens')} />
+                </div>
+              </details>
             </div>
           </Card>
           <Card title={t('As code')}>
