@@ -67,16 +67,17 @@ describe('the page as it is served', () => {
 });
 
 describe('the page in a browser', { skip }, () => {
-  let [weir, sim, browser] = [];
+  let [weir, sim, thinker, browser] = [];
   before(async () => {
-    sim = await startSimulator();
-    const config = pools(sim, { alpha: { accounts: 3, limits: { concurrency: 2, rpm: 60 } }, beta: {} }, { aliases: { gpt: 'alpha' } });
+    [sim, thinker] = [await startSimulator(), await startSimulator({ profile: 'deepseek' })];
+    const cases = { alpha: { accounts: 3, limits: { concurrency: 2, rpm: 60 } }, beta: {}, thinks: { at: thinker, upstream: { reasoning: 'thinking' } } };
+    const config = pools(sim, cases, { aliases: { gpt: 'alpha' } });
     [weir, browser] = await Promise.all([start({ config }), openBrowser()]);
   });
   after(async () => {
     await browser?.close();
     await weir?.stop();
-    await sim?.close();
+    await Promise.all([sim?.close(), thinker?.close()]);
   });
 
   test('first run: from nothing to a streamed answer, by clicks alone', async () => {
@@ -228,19 +229,23 @@ describe('the page in a browser', { skip }, () => {
     const page = await browser.page(weir, { permissions: ['clipboard-read', 'clipboard-write'] });
     await enter(page, '/#/playground');
     await page.getByRole('button', { name: 'Make one for a day' }).click();
-    await page.getByLabel('Model', { exact: true }).selectOption('beta');
+    await page.getByRole('combobox', { name: 'Model', exact: true }).selectOption('thinks');
+    await page.getByText('More', { exact: true }).click();
+    await page.getByLabel('Thinking').selectOption('low');
     for (const [dialect, event] of [['OpenAI', /chat\.completion\.chunk/], ['Claude', /content_block_delta/], ['Responses', /response\.output_text\.delta/]]) {
       await page.getByRole('button', { name: dialect, exact: true }).click();
       for (const streams of [true, false]) {
         await page.getByLabel('Stream').setChecked(streams);
-        sim.next(secretOf('beta-1'), { reasoning: ['They greet ', 'me.'], text: [`${dialect} `, 'says ', 'hello.'] });
+        thinker.next(secretOf('thinks-1'), { reasoning: ['They greet ', 'me.'], text: [`${dialect} `, 'says ', 'hello.'] });
         await page.getByLabel('Message').fill('Hello');
         await page.getByLabel('Message').press('Enter');
         const turn = page.locator('.turn[aria-busy=false]').last();
         await turn.getByText(`${dialect} says hello.`, { exact: true }).waitFor();
-        assert.equal(await turn.getByText('They greet me.').isVisible(), false, 'folded');
-        await turn.getByText('Thoughts').click();
-        await turn.getByText('They greet me.').waitFor();
+        const thoughts = turn.locator('details.thoughts');
+        assert.equal(await thoughts.getAttribute('open'), null, 'folded');
+        await thoughts.getByText('Thoughts').click();
+        await thoughts.getByText('They greet me.').waitFor();
+        assert.notEqual(await thoughts.getAttribute('open'), null);
         await turn.getByText(/As it came/).click();
         const raw = await turn.locator('.events').innerText();
         if (streams) assert.match(raw, event);
@@ -257,11 +262,11 @@ describe('the page in a browser', { skip }, () => {
         const code = await page.evaluate(() => navigator.clipboard.readText());
         assert.ok(!code.includes(key), 'a key is in what is copied');
         const text = `it's ${dialect} by ${kind}`;
-        sim.next(secretOf('beta-1'), { text: [text] });
+        thinker.next(secretOf('thinks-1'), { text: [text] });
         assert.ok((await runSnippet(kind, code, key)).includes(text), `${dialect}, ${kind}:\n${code}`);
       }
       await page.getByRole('button', { name: 'Python' }).click();
-      assert.match(await page.evaluate(() => navigator.clipboard.readText()), /os\.environ\["WEIR_KEY"\][\s\S]+model="beta"/);
+      assert.match(await page.evaluate(() => navigator.clipboard.readText()), /os\.environ\["WEIR_KEY"\][\s\S]+model="thinks"/);
     }
     await page.context().close();
   });
@@ -272,7 +277,7 @@ describe('the page in a browser', { skip }, () => {
     await page.getByLabel('Client key').fill('sk-no-such-key');
     await page.locator('.notice.bad').getByText(/key/i).waitFor();
     await page.getByLabel('Client key').fill(CLIENT_KEY);
-    await page.getByLabel('Model', { exact: true }).selectOption('beta');
+    await page.getByRole('combobox', { name: 'Model', exact: true }).selectOption('beta');
     sim.next(secretOf('beta-1'), { is: 'event_error', after: 2, message: 'the model fell over' });
     await page.getByLabel('Message').fill('Hello');
     await page.getByLabel('Message').press('Enter');

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { session } from './api';
+import { useModal } from './components/dialog';
 import { Icon, type IconName, Mark } from './components/icon';
 import { Button, Segmented } from './components/parts';
 import { choose, prefs, t } from './prefs';
@@ -117,11 +118,7 @@ function Sidebar({ view, onLeave, onChoose }: { view: View; onLeave: () => void;
 
 function Drawer({ children, onClose }: { children: ComponentChildren; onClose: () => void }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const dialog = element.current;
-    dialog?.showModal();
-    return () => dialog?.close();
-  }, []);
+  useModal(element);
   return (
     <dialog ref={element} class="drawer" aria-label={t('Menu')} onCancel={onClose} onClick={(event) => event.target === element.current && onClose()}>
       {children}
