@@ -23,7 +23,7 @@ export default {
         const reply = JSON.parse(await ledger.admit(JSON.stringify(asked)));
         if (!reply.granted) throw new Error(`not granted: ${JSON.stringify(reply)}`);
         const outcome = { success: { usage: { prompt: 10, completion: 20 } } };
-        await ledger.settle(JSON.stringify({ lease: reply.granted.lease, outcome }));
+        await ledger.settle(JSON.stringify({ lease: reply.granted[0].lease, outcome }));
       }
     };
     const began = Date.now();

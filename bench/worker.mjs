@@ -35,6 +35,7 @@ export async function startWorker(entry, { bindings = {}, objects = true } = {})
             REGISTRY: { className: 'Registry', useSQLite: true },
             SESSION: { className: 'Session', useSQLite: true },
             MEMORY: { className: 'Memory', useSQLite: true },
+            STATS: { className: 'Stats', useSQLite: true },
           },
         }),
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],

@@ -19,11 +19,12 @@ export class Failure extends Error {}
 
 export const say = (text) => console.error(`weir: ${text}`);
 
-/** Runs a command; fails with a Failure when it does not exit with 0. `quiet` shows its output only then. */
-export function run(command, args, { env = {}, cwd = root, quiet = false } = {}) {
+/** Runs a command; fails with a Failure when it does not exit with 0, in `timeout` ms. `quiet` shows its output only then. */
+export function run(command, args, { env = {}, cwd = root, quiet = false, timeout } = {}) {
   return new Promise((done, failed) => {
     const child = spawn(command, args, {
       cwd,
+      timeout,
       env: { ...process.env, ...env },
       stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
     });

@@ -34,7 +34,9 @@ export class Ledger extends forward('LedgerObject', [
   'settle',
   'renew',
   'cancel',
+  'reset',
   'status',
+  'key_status',
   'explain',
   'configure',
 ]) {}
@@ -46,10 +48,17 @@ export class Registry extends forward('RegistryObject', [
   'ledger_view',
   'document',
   'lookup_key',
+  'account',
   'apply',
+  'restore',
+  'backups',
+  'export',
+  'vercel',
   'login_attempt',
 ]) {}
 
-export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'finish']) {}
+export class Session extends forward('SessionObject', ['fetch', 'alarm', 'prepare', 'work', 'finish']) {}
 
 export class Memory extends forward('MemoryObject', ['fetch', 'alarm', 'keep', 'recall', 'forget']) {}
+
+export class Stats extends forward('StatsObject', ['fetch', 'record', 'stats', 'logs', 'note', 'audit', 'used', 'plan']) {}

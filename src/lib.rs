@@ -9,6 +9,7 @@
 //!        ◀── dialect    its answer, through a transform stream: the same bytes, or events in the caller's API
 //!        ──▶ memory     what the key's next call may need of it
 //!        ──▶ ledger     settle, whatever the end
+//!        ──▶ stats      what the call came to
 //! ```
 //!
 //! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `store`, `source`,
@@ -22,6 +23,7 @@ pub mod json;
 pub mod ledger;
 pub mod memory;
 pub mod rpc;
+pub mod stats;
 pub mod stream;
 pub mod tokens;
 pub mod tools;

@@ -7,6 +7,7 @@ use worker::Env;
 
 use crate::chat::{ChatError, ErrorKind};
 use crate::json;
+use crate::stats::plan;
 
 #[wasm_bindgen(module = "/src/rpc.js")]
 extern "C" {
@@ -34,11 +35,27 @@ pub async fn call<A: Serialize, R: DeserializeOwned>(
     deadline: Duration,
 ) -> Result<R, ChatError> {
     let text = serde_json::to_string(argument).map_err(|error| fault(method, &error))?;
-    let deadline_ms = deadline.as_secs_f64() * 1000.0;
-    let answer = call_js(env, binding, name, method, &text, deadline_ms).await;
-    let answer = answer.map_err(|error| fault(method, &worker::Error::from(error)))?;
-    let answer = answer.as_string().ok_or_else(|| fault(method, &"not a text"))?;
+    let answer = call_text(env, binding, name, method, &text, deadline).await?;
     json::read(&answer).map_err(|error| fault(method, &error))
+}
+
+/// Calls `method` with a text of any kind, and answers its answer's.
+///
+/// # Errors
+/// As [`call`].
+pub async fn call_text(
+    env: &Env,
+    binding: &str,
+    name: &str,
+    method: &str,
+    text: &str,
+    deadline: Duration,
+) -> Result<String, ChatError> {
+    plan::count_call(binding, method);
+    let deadline_ms = deadline.as_secs_f64() * 1000.0;
+    let answer = call_js(env, binding, name, method, text, deadline_ms).await;
+    let answer = answer.map_err(|error| fault(method, &worker::Error::from(error)))?;
+    answer.as_string().ok_or_else(|| fault(method, &"not a text"))
 }
 
 fn fault(method: &str, cause: &dyn std::fmt::Display) -> ChatError {

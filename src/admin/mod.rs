@@ -1,10 +1,15 @@
 //! The admin API (contract §4): who may, what to do, and the answer as JSON.
+mod accounts_test;
 mod resources;
 mod session;
+mod stats;
 mod status;
+mod transfer;
+mod vercel;
+mod webids;
 
 use serde_json::{Value, json};
-use worker::Env;
+use worker::{Context, Env};
 
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{List, source};
@@ -25,6 +30,10 @@ pub struct AdminCall<'a> {
     pub body: &'a [u8],
     /// Whether this is local development.
     pub local: bool,
+    /// Fires when the caller leaves.
+    pub signal: &'a web_sys::AbortSignal,
+    /// For what goes on after the answer.
+    pub context: &'a Context,
 }
 
 /// The answer.
@@ -33,15 +42,17 @@ pub struct AdminReply {
     pub status: u16,
     /// JSON.
     pub body: Value,
+    /// A stream of events in its place.
+    pub stream: Option<web_sys::ReadableStream>,
 }
 
 impl AdminReply {
     fn ok(body: Value) -> AdminReply {
-        AdminReply { status: 200, body }
+        AdminReply { status: 200, body, stream: None }
     }
 
     fn created(body: Value) -> AdminReply {
-        AdminReply { status: 201, body }
+        AdminReply { status: 201, body, stream: None }
     }
 }
 
@@ -58,15 +69,29 @@ impl AdminCall<'_> {
     }
 
     fn asks(&self, name: &str) -> bool {
-        self.query.iter().any(|(key, value)| key == name && value == "true")
+        self.query(name) == Some("true")
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Answers one request.
+/// Answers one request, and writes down what it changed.
 ///
 /// # Errors
 /// `NotConfigured` without `ADMIN_KEY`, `InvalidKey` without a session, and what the request itself runs into.
 pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
+    let session = call.bearer.and_then(|token| session::name(&*source::vault(env).ok()?, token));
+    let write = stats::write_of(&call, session);
+    let reply = answer(call, env).await?;
+    if let Some(write) = write {
+        stats::note(env, write, &reply).await;
+    }
+    Ok(reply)
+}
+
+async fn answer(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     let password = session::password(env, call.local)?;
     if let ["login"] = call.path {
         allow(&call, &["POST"])?;
@@ -76,8 +101,22 @@ pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatEr
     match call.path {
         ["config"] => resources::config(&call, env).await,
         ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
+        ["accounts", "batch"] if call.method == "POST" => transfer::batch(&call, env).await,
+        ["accounts", "test"] => accounts_test::one(&call, env).await,
+        ["accounts", "test-all"] => accounts_test::all(&call, env).await,
+        ["accounts", id, "reset"] => webids::reset_account(&call, env, id).await,
         ["accounts", rest @ ..] => resources::list(&call, env, List::Accounts, rest).await,
         ["upstreams", rest @ ..] => resources::list(&call, env, List::Upstreams, rest).await,
+        ["webids", rest @ ..] => webids::handle(&call, env, rest).await,
+        ["import"] => transfer::import(&call, env).await,
+        ["export"] => transfer::export(&call, env).await,
+        ["backups", rest @ ..] => transfer::backups(&call, env, rest).await,
+        ["vercel", "sync"] => vercel::sync(&call, env).await,
+        ["vercel", "config" | "status"] => vercel::state(&call, env).await,
+        ["stats"] => stats::stats(&call, env).await,
+        ["logs"] => stats::page(&call, env, "logs").await,
+        ["audit"] => stats::page(&call, env, "audit").await,
+        ["plan"] => stats::plan(&call, env).await,
         ["queue", "status"] => {
             allow(&call, &["GET"])?;
             status::queue(env).await

@@ -64,11 +64,11 @@ pub(super) async fn list(call: &AdminCall<'_>, env: &Env, list: List, rest: &[&s
     }
 }
 
-async fn document(env: &Env) -> Result<Value, ChatError> {
+pub(super) async fn document(env: &Env) -> Result<Value, ChatError> {
     source::registry(env, "document", &()).await
 }
 
-async fn apply(call: &AdminCall<'_>, env: &Env, change: Change) -> Result<Applied, ChatError> {
+pub(super) async fn apply(call: &AdminCall<'_>, env: &Env, change: Change) -> Result<Applied, ChatError> {
     source::apply(env, &Apply { actor: call.actor(), change }).await
 }
 

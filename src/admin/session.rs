@@ -12,6 +12,8 @@ use crate::config::{LoginAttempt, Vault, source};
 /// The shortest `ADMIN_KEY` outside local development, in characters.
 const PASSWORD_MIN: usize = 12;
 const SESSION_S: u64 = 86_400;
+/// The length of a session's name.
+const NAME_CHARS: usize = 8;
 /// `{"alg":"HS256","typ":"JWT"}`
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
@@ -60,6 +62,11 @@ pub(super) fn check(call: &AdminCall<'_>, vault: &Vault, password: &str) -> Resu
         None => "Log in at POST /admin/login, then send `Authorization: Bearer <token>`.",
     };
     Err(ChatError::new(ErrorKind::InvalidKey, message))
+}
+
+/// What a session is called in the log: nothing of its token can be read from it.
+pub(super) fn name(vault: &Vault, token: &str) -> Option<String> {
+    vault.hash_key(token).get(..NAME_CHARS).map(str::to_owned)
 }
 
 fn issue(vault: &Vault, password: &str, now_s: u64) -> String {

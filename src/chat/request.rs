@@ -157,6 +157,29 @@ impl Message {
         Message { parts: vec![Part::Text(text.into())], ..Message::empty(role) }
     }
 
+    /// Where a tool's result goes among these messages: behind the calls and the other results. OpenAI-format services
+    /// take it nowhere else.
+    pub fn place(&self, messages: &[Message]) -> Option<usize> {
+        let id = self.tool_call_id.as_deref();
+        let calls = |message: &Message| message.tool_calls.iter().any(|call| Some(call.id.as_str()) == id);
+        let at = messages.iter().rposition(calls)?.saturating_add(1);
+        let results = messages.get(at..)?.iter().take_while(|message| message.role == Role::Tool).count();
+        Some(at.saturating_add(results))
+    }
+
+    /// A tool's result whose call is not in the conversation (any more), as a user would tell it. Pictures are named alone:
+    /// a model that reads none could never go on.
+    pub fn as_users(self) -> Message {
+        let heading = if self.failed { "[A tool failed]" } else { "[Result of a tool]" };
+        let texts = self.parts.into_iter().map(|part| match part {
+            Part::Text(text) => text,
+            Part::Image { .. } => "[image]".to_owned(),
+            Part::File { .. } => "[file]".to_owned(),
+        });
+        let text = [heading.to_owned()].into_iter().chain(texts).collect::<Vec<_>>().join("\n");
+        Message::new(Role::User, text)
+    }
+
     /// The text of all parts, joined by line breaks.
     pub fn text(&self) -> String {
         let texts = self.parts.iter().filter_map(|part| match part {
@@ -172,6 +195,12 @@ impl ChatRequest {
     pub fn silent_callers(&mut self) -> impl Iterator<Item = &mut Message> {
         let is_silent = |message: &&mut Message| !message.tool_calls.is_empty() && message.reasoning.is_none();
         self.messages.iter_mut().filter(is_silent)
+    }
+
+    /// Whether anybody but a tool shows more than text.
+    pub fn shows(&self) -> bool {
+        let is_shown = |part: &Part| !matches!(part, Part::Text(_));
+        self.messages.iter().any(|message| message.role != Role::Tool && message.parts.iter().any(is_shown))
     }
 
     /// A hash of the messages up to the first one of the user: every later turn of the conversation begins with them.

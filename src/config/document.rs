@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::limits::Limits;
+use super::seal::Vault;
 use super::settings::Settings;
-use crate::chat::Endpoint;
-use crate::upstream::openai::encode::Reasoning;
+use crate::chat::{ChatError, Endpoint};
+use crate::upstream::openai::encode::{self, Reasoning};
 
 /// What a secret reads as in every answer; sent back, it keeps the stored one.
 pub(super) const MASK: &str = "***";
+/// Whose the hash of a client key is in an export.
+pub(super) const KEY_OWNER: &str = "client key";
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +66,7 @@ impl Kind {
     pub fn serves(self, endpoint: Endpoint) -> bool {
         match self {
             Kind::Openai => true,
-            Kind::DeepseekWeb => endpoint == Endpoint::Chat,
-            Kind::VolcengineConsole => false,
+            Kind::DeepseekWeb | Kind::VolcengineConsole => endpoint == Endpoint::Chat,
         }
     }
 }
@@ -141,6 +143,38 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The document with its account secrets in the open. Client keys have no text any more: they are sealed, for a
+    /// Weir of the same `MASTER_KEY`.
+    ///
+    /// # Errors
+    /// Where the secrets were sealed under another `MASTER_KEY`.
+    pub fn exported(&self, vault: &Vault) -> Result<Value, ChatError> {
+        let mut document = self.masked();
+        let lists = document.as_object_mut();
+        for (list, items) in lists.into_iter().flat_map(|lists| lists.iter_mut()) {
+            let items = items.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+            match list.as_str() {
+                "keys" => {
+                    for (item, key) in items.zip(&self.keys) {
+                        item.remove("key");
+                        item.insert("sealed".to_owned(), vault.seal_text(KEY_OWNER, &key.hash)?.into());
+                    }
+                }
+                "accounts" => {
+                    for (item, account) in items.zip(&self.accounts) {
+                        item.extend(
+                            vault.open(&account.id, &account.sealed)?.0.into_iter().map(|(k, v)| (k, v.into())),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(document)
+    }
+}
+
 impl Key {
     fn masked(&self) -> Value {
         without_nulls(json!({
@@ -151,13 +185,20 @@ impl Key {
 }
 
 impl Upstream {
-    /// How it is told to think.
-    pub fn reasoning(&self) -> Reasoning {
+    /// What it takes of a translated call: what is known of the great services stands, where nothing else is said.
+    pub fn limits(&self) -> encode::Limits {
         let is_of = |host: &str| self.base_url.contains(host);
-        self.reasoning.unwrap_or(match is_of(".deepseek.com") || is_of(".volces.com") {
-            true => Reasoning::Thinking,
-            false => Reasoning::Effort,
-        })
+        let is_deepseek = is_of(".deepseek.com");
+        encode::Limits {
+            reasoning: self.reasoning.unwrap_or(match is_deepseek || is_of(".volces.com") {
+                true => Reasoning::Thinking,
+                false => Reasoning::Effort,
+            }),
+            max_tokens: self.max_tokens,
+            // OpenAI's thinking models refuse the older name, and others do not know the newer one.
+            max_tokens_field: if is_of("api.openai.com") { "max_completion_tokens" } else { "max_tokens" },
+            schemas: !is_deepseek,
+        }
     }
 
     fn shown(&self) -> Value {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::document::Document;
+use super::import;
 use super::read::Reader;
 use crate::chat::{ChatError, ErrorKind};
 
@@ -40,6 +41,18 @@ pub enum Change {
         /// The item, or for keys the text alone.
         item: Value,
     },
+    /// Adds several items, all or none.
+    AddAll {
+        /// Where.
+        list: List,
+        /// The items.
+        items: Vec<Value>,
+    },
+    /// Changes fields of the settings, as a JSON merge patch (RFC 7396).
+    Settings {
+        /// The fields.
+        fields: Value,
+    },
     /// Changes fields of an item, as a JSON merge patch (RFC 7396).
     Patch {
         /// Where.
@@ -56,6 +69,18 @@ pub enum Change {
         /// Which.
         id: String,
     },
+    /// Adds the good ones of these accounts.
+    Batch {
+        /// The accounts.
+        accounts: Vec<Value>,
+    },
+    /// Adds what a file holds.
+    Import {
+        /// The file.
+        text: String,
+        /// Whether only the report is wanted.
+        dry_run: bool,
+    },
 }
 
 impl List {
@@ -69,7 +94,7 @@ impl List {
     }
 }
 
-/// The document after `change`, and the masked item that it made or changed.
+/// The document after `change`, and the masked item that it made or changed, or the report of an import.
 ///
 /// # Errors
 /// `InvalidRequest` that names the path (below the item, where the change is of one item), `NotFound`, `Conflict`.
@@ -93,11 +118,27 @@ pub fn apply(reader: &Reader, change: Change) -> Result<(Document, Value), ChatE
             items.push(item);
             Some((list, items.len() - 1, path))
         }
+        Change::AddAll { list, items: more } => {
+            items(&mut next, list)?.extend(more);
+            None
+        }
+        Change::Settings { fields } => {
+            let (Value::Object(fields), Some(settings)) = (fields, next.get_mut("settings")) else {
+                return Err(not_an_object());
+            };
+            merge(settings, fields);
+            None
+        }
         Change::Patch { list, id, fields } => {
             let Value::Object(fields) = fields else { return Err(not_an_object()) };
             let (index, item) = find(&mut next, list, &id)?;
             merge(item, fields);
             Some((list, index, format!("{}[{index}]", list.field())))
+        }
+        Change::Batch { accounts } => return import::plan(reader, import::batch(accounts)),
+        Change::Import { text, dry_run } => {
+            let (document, report) = import::plan(reader, import::read(&text)?)?;
+            return Ok((if dry_run { reader.stored.clone() } else { document }, report));
         }
         Change::Delete { list, id } => {
             let (index, _) = find(&mut next, list, &id)?;

@@ -1,6 +1,9 @@
 //! The configuration: one document, who may write it, and what each reader sees of it.
+mod backups;
+mod backups_store;
 mod document;
 mod edit;
+mod import;
 mod limits;
 mod locate;
 mod presets;

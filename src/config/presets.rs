@@ -7,6 +7,15 @@ use crate::upstream::deepseek_web::models;
 /// The longest a plain answer may take where nothing else is said, as official SDKs have it.
 pub(super) const TIMEOUT_S: u64 = 600;
 
+/// The built-in upstream of a kind that has one service alone.
+pub(super) fn of_kind(kind: Kind) -> Option<Upstream> {
+    match kind {
+        Kind::Openai => None,
+        Kind::DeepseekWeb => upstream("deepseek-web"),
+        Kind::VolcengineConsole => upstream("volcengine-console"),
+    }
+}
+
 /// The built-in upstream of this id.
 pub(super) fn upstream(id: &str) -> Option<Upstream> {
     let (kind, base_url, models, timeout_s): (_, _, &[&str], _) = match id {
@@ -35,18 +44,23 @@ pub(super) fn upstream(id: &str) -> Option<Upstream> {
         "volcengine-console" => (
             Kind::VolcengineConsole,
             "https://ml-platform-api.console.volcengine.com/ark/bff/api/cn-beijing/2024-01-29/Chat",
-            &[],
+            &["deepseek-v3-1"],
             TIMEOUT_S,
         ),
         _ => return None,
     };
+    let mut model_mapping = BTreeMap::new();
+    if kind == Kind::VolcengineConsole {
+        // The name by which volcengine_deepseek2api has it (protocols: A.1).
+        model_mapping.insert("deepseek-r1".to_owned(), "deepseek-r1-1".to_owned());
+    }
     Some(Upstream {
         id: id.to_owned(),
         kind,
         base_url: base_url.to_owned(),
         direct: false,
         models: models.iter().map(|&model| model.to_owned()).collect(),
-        model_mapping: BTreeMap::new(),
+        model_mapping,
         default_model: None,
         timeout_s,
         reasoning: None,

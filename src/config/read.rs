@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{Account, Document, Key, Kind, MASK, Upstream};
+use super::document::{Account, Document, KEY_OWNER, Key, Kind, MASK, Upstream};
 use super::limits::Limits;
 use super::locate;
 use super::presets;
@@ -12,7 +12,9 @@ use super::seal::{Secrets, Vault};
 use super::settings::Settings;
 use super::views::unix_ms;
 use crate::chat::{ChatError, ErrorKind};
+use crate::stats;
 use crate::upstream::openai::encode::Reasoning;
+use crate::upstream::volcengine_console::settings::is_web_id;
 
 /// The gentle pace of a web account that names none.
 const WEB_MIN_GAP_MS: u64 = 2_000;
@@ -52,7 +54,8 @@ struct Input {
 struct KeyInput {
     id: Option<String>,
     name: Option<String>,
-    key: String,
+    key: Option<String>,
+    sealed: Option<String>,
     models: Option<Vec<String>>,
     #[serde(default)]
     limits: Limits,
@@ -132,21 +135,20 @@ impl Reader<'_> {
         let mut keys = Vec::with_capacity(inputs.len());
         for (index, input) in inputs.into_iter().enumerate() {
             let path = |field: &str| format!("keys[{index}].{field}");
-            let text = input.key.trim();
-            let stored = self.stored.keys.iter();
-            let known = match text {
-                MASK => stored.clone().find(|key| input.id.as_ref().or(input.name.as_ref()) == Some(&key.id)),
-                text => {
-                    let hash = self.vault.hash_key(text);
-                    stored.clone().find(|key| key.hash == hash)
+            let mut stored = self.stored.keys.iter();
+            let hash = match (input.key.as_deref().map(str::trim), &input.sealed) {
+                (None, Some(sealed)) => self.vault.open_text(KEY_OWNER, sealed).ok_or_else(|| {
+                    wrong(&path("sealed"), "this key was exported under another MASTER_KEY: its text is needed")
+                })?,
+                (None | Some(""), _) => return Err(wrong(&path("key"), "a key must not be empty")),
+                (Some(MASK), _) => {
+                    let named = input.id.as_ref().or(input.name.as_ref());
+                    let known = stored.clone().find(|key| named == Some(&key.id));
+                    known.ok_or_else(|| wrong(&path("key"), "there is no stored key of this id to keep"))?.hash.clone()
                 }
+                (Some(text), _) => self.vault.hash_key(text),
             };
-            let hash = match (text, known) {
-                ("", _) => return Err(wrong(&path("key"), "a key must not be empty")),
-                (MASK, None) => return Err(wrong(&path("key"), "there is no stored key of this id to keep")),
-                (MASK, Some(known)) => known.hash.clone(),
-                (text, _) => self.vault.hash_key(text),
-            };
+            let known = stored.find(|key| key.hash == hash);
             let short = hash.get(..8).unwrap_or_default();
             let id = input.id.or_else(|| known.map(|key| key.id.clone())).unwrap_or_else(|| format!("key-{short}"));
             check_name(&path("id"), &id)?;
@@ -190,8 +192,11 @@ impl Reader<'_> {
             let Some(service) = service.or_else(|| presets::upstream(&upstream)) else {
                 return Err(wrong(&path("upstream"), &format!("there is no upstream `{upstream}`")));
             };
-            let named =
-                input.id.clone().or_else(|| email.clone()).or_else(|| mobile.clone()).or_else(|| web_id.clone());
+            // Who has a key may see the ids of accounts: not what the console knows a browser by.
+            let of_web_id =
+                |web_id: &String| format!("web-{}", self.vault.hash_key(web_id).get(..8).unwrap_or_default());
+            let named = input.id.clone().or_else(|| email.clone()).or_else(|| mobile.clone());
+            let named = named.or_else(|| web_id.as_ref().map(of_web_id));
             let id = named.unwrap_or_else(|| free_id(&upstream, &ids));
             ids.insert(id.clone());
             check_name(&path("id"), &id)?;
@@ -210,6 +215,9 @@ impl Reader<'_> {
                 Kind::VolcengineConsole if web_id.is_none() => Some("web_id"),
                 _ => None,
             };
+            if web_id.as_deref().is_some_and(|web_id| !is_web_id(web_id)) {
+                return Err(wrong(&path("web_id"), "an id is ASCII without spaces"));
+            }
             if let Some(field) = missing {
                 return Err(wrong(&path(field), &format!("an account of `{upstream}` needs it")));
             }
@@ -249,7 +257,7 @@ impl Reader<'_> {
         let stored = self.stored.accounts.iter().find(|account| account.id == id);
         if let Some(stored) = stored
             && stored.secrets == names
-            && (&stored.email, &stored.mobile) == (&input.email, &input.mobile)
+            && (&stored.email, &stored.mobile, &stored.web_id) == (&input.email, &input.mobile, &input.web_id)
             && given.iter().all(|(_, value)| *value == MASK)
         {
             return Ok((names, stored.sealed.clone()));
@@ -270,7 +278,7 @@ impl Reader<'_> {
             secrets.0.insert(name.to_owned(), value);
         }
         // Who opens the secrets logs in with these too.
-        for (name, value) in [("email", &input.email), ("mobile", &input.mobile)] {
+        for (name, value) in [("email", &input.email), ("mobile", &input.mobile), ("web_id", &input.web_id)] {
             if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
                 secrets.0.insert(name.to_owned(), value.clone());
             }
@@ -290,9 +298,22 @@ impl Reader<'_> {
             ("settings.deadlines.connect_ms", settings.deadlines.connect_ms),
             ("settings.deadlines.first_token_ms", settings.deadlines.first_token_ms),
             ("settings.deadlines.stall_ms", settings.deadlines.stall_ms),
+            ("settings.stats.log_max", settings.stats.log_max),
+            ("settings.stats.hours", settings.stats.hours),
+            ("settings.stats.days", settings.stats.days),
         ];
+        check_url("settings.vercel_url", &settings.vercel_url)?;
         if !(1..=SHARDS_MAX).contains(&settings.ledger_shards) {
             return Err(wrong("settings.ledger_shards", &format!("1 to {SHARDS_MAX}")));
+        }
+        if let Some((field, what)) = settings.volcengine_console.mistake() {
+            return Err(wrong(&format!("settings.volcengine_console.{field}"), &what));
+        }
+        if settings.stats.log_max > stats::LOG_MAX {
+            return Err(wrong("settings.stats.log_max", &format!("at most {}", stats::LOG_MAX)));
+        }
+        if settings.stats.batch_ms > stats::BATCH_MS_MAX {
+            return Err(wrong("settings.stats.batch_ms", &format!("at most {}", stats::BATCH_MS_MAX)));
         }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((path, _)) => Err(wrong(path, "at least 1")),
@@ -319,7 +340,8 @@ fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError
         if upstreams.iter().any(|known| known.id == input.id) {
             return Err(wrong(&path("id"), &format!("the id `{}` is there twice", input.id)));
         }
-        let preset = presets::upstream(&input.id);
+        let named = presets::upstream(&input.id).filter(|preset| input.kind.is_none_or(|kind| kind == preset.kind));
+        let preset = named.or_else(|| presets::of_kind(input.kind?));
         let preset = preset.as_ref();
         let kind = input.kind.or(preset.map(|preset| preset.kind));
         let kind = kind.ok_or_else(|| wrong(&path("kind"), "openai, deepseek-web or volcengine-console"))?;
@@ -334,14 +356,24 @@ fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError
         }
         let timeout_s = input.timeout_s.or(preset.map(|preset| preset.timeout_s)).unwrap_or(presets::TIMEOUT_S);
         let says_models = !input.model_mapping.is_empty() || input.default_model.is_some();
-        let preset_models = preset.filter(|_| !says_models).map(|preset| preset.models.clone());
+        let preset_models = preset.filter(|_| !says_models && input.models.is_none());
+        let (models, model_mapping) = match preset_models {
+            Some(preset) => (preset.models.clone(), preset.model_mapping.clone()),
+            None => (input.models.unwrap_or_default(), input.model_mapping),
+        };
+        if kind == Kind::VolcengineConsole && input.direct {
+            return Err(wrong(
+                &path("direct"),
+                "a caller of the console needs an id and an authorization, not one key",
+            ));
+        }
         upstreams.push(Upstream {
             id: input.id,
             kind,
             base_url,
             direct: input.direct,
-            models: input.models.or(preset_models).unwrap_or_default(),
-            model_mapping: input.model_mapping,
+            models,
+            model_mapping,
             default_model: input.default_model.filter(|model| !model.is_empty()),
             timeout_s,
             reasoning: input.reasoning,

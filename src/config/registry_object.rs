@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use worker::{DurableObject, Env, Request, Response, Result, State, console_error, console_log, durable_object};
 
+use super::backups_store::{self, Made};
 use super::document::Document;
 use super::edit::{self, Change};
 use super::read::Reader;
 use super::views::{Hot, KeyView, for_ledger};
-use super::{source, store};
+use super::{backups, source, store};
 use crate::chat::{ChatError, ErrorKind};
 use crate::json;
 use crate::ledger::{LedgerView, shard};
@@ -30,6 +31,8 @@ use crate::rpc;
 const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
 /// When a publication that failed is tried again. KV takes one write a second.
 const RETRY: Duration = Duration::from_secs(2);
+/// What the sync with Vercel keeps its credentials under.
+const VERCEL: &str = "vercel";
 /// Wrong passwords in [`LOGIN_WINDOW_MS`] after which an address must wait.
 const LOGIN_FAILURES: usize = 5;
 const LOGIN_WINDOW_MS: u64 = 60_000;
@@ -150,6 +153,24 @@ impl RegistryObject {
         text(&reply(view))
     }
 
+    /// The account of this id or e-mail with its sealed secrets, or null.
+    pub async fn account(&self, argument: String) -> String {
+        let found = parse::<String>(&argument).and_then(|name| {
+            self.read(|loaded| {
+                let accounts = || loaded.document.accounts.iter();
+                let by_id = accounts().find(|account| account.id == name);
+                let found = by_id.or_else(|| accounts().find(|account| account.email.as_ref() == Some(&name)));
+                found.map(|account| {
+                    json!({
+                        "id": account.id, "upstream": account.upstream, "email": account.email,
+                        "sealed": account.sealed, "concurrency": account.limits.concurrency,
+                    })
+                })
+            })
+        });
+        text(&reply(found))
+    }
+
     /// Applies a change, publishes it, and answers.
     pub async fn apply(&self, argument: String) -> String {
         let applied = parse::<Apply>(&argument).and_then(|request| self.change(request));
@@ -157,6 +178,39 @@ impl RegistryObject {
             self.publish().await;
         }
         text(&reply(applied))
+    }
+
+    /// Makes the document what it was in `version`, publishes it, and answers. `actor` is who, for the log.
+    pub async fn restore(&self, argument: String) -> String {
+        let applied = parse::<Value>(&argument).and_then(|request| {
+            let actor = request.get("actor").and_then(Value::as_str).unwrap_or_default();
+            self.put_back(number(&request, "version").unwrap_or_default(), actor)
+        });
+        if applied.is_ok() {
+            self.publish().await;
+        }
+        text(&reply(applied))
+    }
+
+    /// The versions that are kept; or one `version` of them with what differs from the one it is compared `against`.
+    pub fn backups(&self, argument: String) -> String {
+        let query = parse::<Value>(&argument);
+        text(&reply(query.and_then(|query| self.backup(number(&query, "version"), number(&query, "against")))))
+    }
+
+    /// The document, with its account secrets where the argument asks for them.
+    pub fn export(&self, argument: String) -> String {
+        let vault = source::vault(&self.env);
+        let document = match argument == "true" {
+            true => self.read(|loaded| loaded.document.exported(&*vault?)).and_then(|exported| exported),
+            false => self.read(|loaded| loaded.document.masked()),
+        };
+        text(&reply(document))
+    }
+
+    /// What the sync with Vercel keeps: answers it with the present version, or keeps the argument where that is not null.
+    pub fn vercel(&self, argument: String) -> String {
+        text(&reply(parse::<Value>(&argument).and_then(|value| self.keep_vercel(&value))))
     }
 
     /// Counts a login; the answer is how many milliseconds the address must wait, or null.
@@ -199,21 +253,98 @@ impl RegistryObject {
         let empty = Document::default();
         let reader = Reader { vault: &vault, stored: &empty, is_timezone: &is_timezone };
         let document = reader.read(value).map_err(|error| not_configured(error.message))?;
-        store::save(&sql, &empty, &document, 1).map_err(fault)?;
+        let made = Made { at_ms: worker::Date::now().as_millis(), actor: "CONFIG_JSON", change: "replace" };
+        store::save(&sql, &empty, &document, 1, &made).map_err(fault)?;
         console_log!("configuration version 1 taken from CONFIG_JSON");
         Ok(Loaded { document, version: 1 })
     }
 
     fn change(&self, request: Apply) -> std::result::Result<Applied, ChatError> {
-        let (stored, version) = self.read(|loaded| (loaded.document.clone(), loaded.version.saturating_add(1)))?;
+        let (stored, version) = self.read(|loaded| (loaded.document.clone(), loaded.version))?;
         let vault = source::vault(&self.env)?;
-        let what = describe(&request.change);
+        let mut what = describe(&request.change);
         let reader = Reader { vault: &vault, stored: &stored, is_timezone: &is_timezone };
         let (document, item) = edit::apply(&reader, request.change)?;
-        store::save(&self.state.storage().sql(), &stored, &document, version).map_err(fault)?;
+        if let Some(format) = item.get("format").and_then(Value::as_str) {
+            what = format!("{what} {format}");
+        }
+        self.commit(&stored, document, version, &request.actor, &what).map(|version| Applied { version, item })
+    }
+
+    fn put_back(&self, earlier: u64, actor: &str) -> std::result::Result<Value, ChatError> {
+        let (stored, version) = self.read(|loaded| (loaded.document.clone(), loaded.version))?;
+        let sql = self.state.storage().sql();
+        let wanted = self.version(earlier)?;
+        let vault = source::vault(&self.env)?;
+        // Read again: what was valid then may not be so now.
+        let reader = Reader { vault: &vault, stored: &wanted, is_timezone: &is_timezone };
+        let document = reader.read(wanted.masked())?;
+        let version = self.commit(&stored, document, version, actor, &format!("restore {earlier}"))?;
+        backups_store::put_back(&sql, earlier).map_err(fault)?;
+        Ok(json!({"version": version}))
+    }
+
+    /// Stores a document, and answers its version: a new one where something changed.
+    fn commit(
+        &self,
+        stored: &Document,
+        document: Document,
+        version: u64,
+        actor: &str,
+        what: &str,
+    ) -> std::result::Result<u64, ChatError> {
+        if *stored == document {
+            return Ok(version);
+        }
+        let version = version.saturating_add(1);
+        let made = Made { at_ms: worker::Date::now().as_millis(), actor, change: what };
+        store::save(&self.state.storage().sql(), stored, &document, version, &made).map_err(fault)?;
         *self.loaded.borrow_mut() = Some(Loaded { document, version });
-        console_log!("{}", json!({"event": "config", "actor": request.actor, "change": what, "version": version}));
-        Ok(Applied { version, item })
+        console_log!("{}", json!({"event": "config", "actor": actor, "change": what, "version": version}));
+        Ok(version)
+    }
+
+    /// The document as it was in a version that is kept.
+    fn version(&self, version: u64) -> std::result::Result<Document, ChatError> {
+        let sql = self.state.storage().sql();
+        let kept = backups_store::list(&sql).map_err(fault)?;
+        if !kept.iter().any(|made| made.get("version").and_then(Value::as_u64) == Some(version)) {
+            return Err(ChatError::new(
+                ErrorKind::NotFound,
+                format!("There is no version {version} among the backups."),
+            ));
+        }
+        store::load_at(&sql, version).map_err(fault)
+    }
+
+    fn backup(&self, version: Option<u64>, against: Option<u64>) -> std::result::Result<Value, ChatError> {
+        let current = self.read(|loaded| loaded.version)?;
+        let Some(version) = version else {
+            let backups = backups_store::list(&self.state.storage().sql()).map_err(fault)?;
+            return Ok(json!({"version": current, "backups": backups}));
+        };
+        let against = against.unwrap_or(current);
+        let (wanted, other) = (self.version(version)?, self.version(against)?);
+        Ok(json!({
+            "version": version, "against": against, "document": wanted.masked(),
+            "changes": backups::differences(&other, &wanted),
+        }))
+    }
+
+    fn keep_vercel(&self, value: &Value) -> std::result::Result<Value, ChatError> {
+        let (sql, vault) = (self.state.storage().sql(), source::vault(&self.env)?);
+        if !value.is_null() {
+            let sealed = vault.seal_text(VERCEL, &value.to_string())?;
+            store::keep(&sql, VERCEL, &sealed).map_err(fault)?;
+            return Ok(Value::Null);
+        }
+        let sealed = store::kept(&sql, VERCEL).map_err(fault)?;
+        let opened = sealed.and_then(|sealed| vault.open_text(VERCEL, &sealed));
+        let mut kept = opened.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}));
+        if let Some(fields) = kept.as_object_mut() {
+            fields.insert("current".to_owned(), self.read(|loaded| loaded.version)?.into());
+        }
+        Ok(kept)
     }
 
     /// Brings the newest version to the ledger and to KV. Who waits for the lock finds its version published.
@@ -284,8 +415,14 @@ fn describe(change: &Change) -> String {
         }
         Change::Replace { .. } => "replace".to_owned(),
         Change::Add { list, .. } => format!("add to {}", list.field()),
+        Change::AddAll { list, items } => format!("add {} to {}", items.len(), list.field()),
+        Change::Settings { fields } => {
+            let fields = fields.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>().join(","));
+            format!("change settings {}", fields.unwrap_or_default())
+        }
         Change::Patch { list, id, .. } => format!("change {} {id}", list.field()),
         Change::Delete { list, id } => format!("delete {} {id}", list.field()),
+        Change::Batch { .. } | Change::Import { .. } => "import".to_owned(),
     }
 }
 
@@ -298,6 +435,10 @@ fn is_timezone(name: &str) -> bool {
         .map(wasm_bindgen::JsCast::unchecked_into::<js_sys::Function>);
     let arguments = js_sys::Array::of2(&"en".into(), &options);
     set.is_ok() && format.is_ok_and(|format| js_sys::Reflect::construct(&format, &arguments).is_ok())
+}
+
+fn number(request: &Value, name: &str) -> Option<u64> {
+    request.get(name).and_then(Value::as_u64)
 }
 
 fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatError> {

@@ -7,14 +7,12 @@ use crate::chat::Endpoint;
 
 /// The longest chain of aliases that is followed; validation refuses loops.
 const ALIASES_MAX: usize = 8;
-/// What Claude's names stand for where neither an upstream nor an alias says: the first that fits (api-conformance A51,
-/// protocols: seed-behaviours 2.4).
-const CLAUDE: [(&str, &str); 4] = [
-    ("claude-*opus*", "deepseek-reasoner"),
-    ("claude-*slow*", "deepseek-reasoner"),
-    ("claude-*reasoner*", "deepseek-reasoner"),
-    ("claude-*", "deepseek-chat"),
-];
+/// What Claude's names stand for where neither an upstream nor an alias says: by the first pattern that fits, the first
+/// model that is served, be it DeepSeek's own or Ark's (api-conformance A51, protocols: seed-behaviours 2.4, B2.2).
+const CLAUDE: [(&str, &[&str]); 4] =
+    [("claude-*opus*", STRONG), ("claude-*slow*", STRONG), ("claude-*reasoner*", STRONG), ("claude-*", QUICK)];
+const STRONG: &[&str] = &["deepseek-reasoner", "deepseek-v4-pro", "deepseek-r1-250528"];
+const QUICK: &[&str] = &["deepseek-chat", "deepseek-flash", "deepseek-v3-2-251201"];
 /// The Claude names that are listed: clients offer no others to choose from.
 const CLAUDE_LISTED: [&str; 5] = [
     "claude-sonnet-4-20250514",
@@ -93,8 +91,9 @@ fn stands_for<'a>(hot: &'a Hot, model: &'a str, endpoint: Endpoint) -> &'a str {
         let mut serving = hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind.serves(endpoint));
         serving.any(|upstream| named(upstream, name).is_some())
     };
-    match CLAUDE.iter().find(|(pattern, _)| WildMatch::new(pattern).matches(name)) {
-        Some((_, target)) if !serves(name) && serves(target) => target,
+    let targets = CLAUDE.iter().find(|(pattern, _)| WildMatch::new(pattern).matches(name)).map(|(_, targets)| targets);
+    match targets.and_then(|targets| targets.iter().find(|target| serves(target))) {
+        Some(target) if !serves(name) => target,
         _ => name,
     }
 }
@@ -188,6 +187,23 @@ mod tests {
             .into();
         assert_eq!(route(&hot, "claude-sonnet-5").as_deref(), Some("deepseek-reasoner"));
         assert_eq!(route(&hot, "claude-haiku-4-5").as_deref(), Some("deepseek-chat"));
+    }
+
+    #[test]
+    fn claude_names_work_over_each_built_in_upstream() {
+        for (id, quick, strong) in [
+            ("deepseek-web", "deepseek-chat", "deepseek-reasoner"),
+            ("deepseek", "deepseek-flash", "deepseek-v4-pro"),
+            ("ark", "deepseek-v3-2-251201", "deepseek-r1-250528"),
+        ] {
+            let hot = Hot { upstreams: vec![presets::upstream(id).unwrap()], ..Hot::default() };
+            for (model, target) in
+                [("claude-sonnet-4-5", quick), ("claude-haiku-4-5", quick), ("claude-opus-4-1", strong)]
+            {
+                let served = candidates(&hot, model, Endpoint::Chat);
+                assert_eq!(served, [(id.to_owned(), target.to_owned())], "{model}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ledger;
+use crate::stats::Stats;
 use crate::upstream::deepseek_web::settings::DeepseekWeb;
+use crate::upstream::volcengine_console::settings::VolcengineConsole;
 
 /// `settings` of the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +32,18 @@ pub struct Settings {
     pub cors_origin: String,
     /// Whether request and answer bodies may be logged. Default false.
     pub log_bodies: bool,
+    /// Earlier versions of the document that are kept. Default 50.
+    pub backups: u32,
+    /// Where Vercel's API is, for the sync. Default `https://api.vercel.com`.
+    pub vercel_url: String,
     /// What is remembered between a key's calls.
     pub memory: Memory,
+    /// What is recorded of calls.
+    pub stats: Stats,
     /// DeepSeek's web chat.
     pub deepseek_web: DeepseekWeb,
+    /// Volcengine's console.
+    pub volcengine_console: VolcengineConsole,
 }
 
 /// What is remembered between a key's calls, sealed.
@@ -87,8 +97,12 @@ impl Default for Settings {
             ledger_shards: 1,
             cors_origin: "*".to_owned(),
             log_bodies: false,
+            backups: 50,
+            vercel_url: "https://api.vercel.com".to_owned(),
             memory: Memory::default(),
+            stats: Stats::default(),
             deepseek_web: DeepseekWeb::default(),
+            volcengine_console: VolcengineConsole::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::chat::{ChatError, ErrorKind};
 use crate::json;
 use crate::ledger::LedgerView;
 use crate::rpc;
+use crate::stats::{Stats, plan};
 
 /// The KV binding; `hot` is what every request needs, `accounts` the accounts with their sealed secrets.
 const KV: &str = "CONFIG";
@@ -52,6 +53,7 @@ pub async fn current(env: &Env) -> Result<Rc<Hot>, ChatError> {
     {
         return Ok(hot.clone());
     }
+    plan::count_kv_read();
     let stored = match env.kv(KV) {
         Ok(kv) => kv.get(HOT).cache_ttl(60).text().await.ok().flatten(),
         Err(_) => return Err(ChatError::new(ErrorKind::NotConfigured, "The KV binding CONFIG is missing.")),
@@ -128,6 +130,11 @@ pub fn cors_origin() -> String {
 /// The objects that the ledger is split into.
 pub fn ledger_shards() -> u32 {
     settings(|settings| settings.ledger_shards)
+}
+
+/// What is recorded of calls.
+pub fn stats() -> Stats {
+    settings(|settings| settings.stats.clone())
 }
 
 /// The largest request body.

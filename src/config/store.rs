@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use worker::{Result, SqlStorage, SqlStorageValue};
+use worker::{Result, SqlStorage};
 
+use super::backups_store::{self, Made, number};
 use super::document::Document;
 
 const LISTS: [&str; 3] = ["keys", "upstreams", "accounts"];
@@ -13,13 +14,21 @@ const LISTS: [&str; 3] = ["keys", "upstreams", "accounts"];
 const BETWEEN: char = '/';
 
 /// The rows of one document: `list/id` → JSON. Fields without items have the id "".
-type Rows = BTreeMap<String, String>;
+type Rows = Vec<(String, String)>;
 
+/// The rows of a version: those that no later one changed, and the others as the first one after it found them.
+const ROWS_AT: &str = "SELECT list, id, position, body FROM item WHERE NOT EXISTS \
+     (SELECT 1 FROM earlier WHERE list = item.list AND id = item.id AND version > ?1) \
+     UNION ALL SELECT list, id, position, body FROM \
+     (SELECT list, id, position, body, min(version) FROM earlier WHERE version > ?1 GROUP BY list, id) \
+     WHERE body IS NOT NULL ORDER BY list, position";
+
+/// A row of one of the tables, as JSON where it is not of `item`.
 #[derive(Deserialize)]
-struct Row {
+pub(super) struct Row {
     list: String,
     id: String,
-    body: String,
+    pub(super) body: String,
 }
 
 #[derive(Deserialize)]
@@ -34,14 +43,25 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
         None,
     )?;
     sql.exec("CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY, version INTEGER)", None)?;
-    Ok(())
+    sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", None)?;
+    backups_store::create(sql)
 }
 
 /// The stored document with its version, or `None` before the first one.
 pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
     let versions: Vec<Version> = sql.exec("SELECT version FROM version", None)?.to_array()?;
     let Some(version) = versions.first() else { return Ok(None) };
-    let rows: Vec<Row> = sql.exec("SELECT list, id, body FROM item ORDER BY list, position", None)?.to_array()?;
+    // A cast from float saturates; versions stay far below 2^53.
+    let version = version.version as u64;
+    Ok(Some((load_at(sql, version)?, version)))
+}
+
+/// The document as it was in `version`, which is one of those that are kept.
+pub(super) fn load_at(sql: &SqlStorage, version: u64) -> Result<Document> {
+    let rows: Vec<Row> = sql.exec(ROWS_AT, vec![number(version)?])?.to_array()?;
+    if rows.is_empty() {
+        return Ok(Document::default());
+    }
     let mut document = serde_json::json!({"keys": [], "upstreams": [], "accounts": []});
     for row in rows {
         let body: Value = serde_json::from_str(&row.body).map_err(|error| broken(&row.list, &error))?;
@@ -51,35 +71,50 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
             fields.insert(row.list, body);
         }
     }
-    // A cast from float saturates; versions stay far below 2^53.
-    let document = Document::deserialize(&document).map_err(|error| broken("document", &error))?;
-    Ok(Some((document, version.version as u64)))
+    Document::deserialize(&document).map_err(|error| broken("document", &error))
 }
 
-/// Stores `next` over `stored`. The object's writes of one turn are atomic.
-pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version: u64) -> Result<()> {
+/// Stores `next` over `stored`, which stays as a backup. The object's writes of one turn are atomic.
+pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version: u64, made: &Made) -> Result<()> {
+    let mut before = BTreeMap::<String, String>::new();
     // Before the first version nothing is stored, not even an empty document.
-    let before = if version > 1 { rows(stored)? } else { Rows::new() };
-    let after = rows(next)?;
-    for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        let (list, id) = parts(name);
-        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
+    for (name, body) in if version > 1 { rows(stored)? } else { Rows::new() } {
+        before.insert(name, body);
     }
-    for (name, body) in &after {
-        if before.get(name) == Some(body) {
+    let last: Vec<Version> = sql.exec("SELECT coalesce(max(position), 0) AS version FROM item", None)?.to_array()?;
+    let last = last.first().map_or(0, |last| last.version as u64);
+    for (position, (name, body)) in (last.saturating_add(1)..).zip(&rows(next)?) {
+        if before.remove(name).as_ref() == Some(body) {
             continue;
         }
         let (list, id) = parts(name);
+        backups_store::keep(sql, version, list, id)?;
         // A changed item keeps its place, a new one comes last.
         sql.exec(
-            "INSERT INTO item (list, id, position, body) \
-             VALUES (?1, ?2, (SELECT coalesce(max(position), 0) + 1 FROM item WHERE list = ?1), ?3) \
-             ON CONFLICT (list, id) DO UPDATE SET body = ?3",
-            vec![list.into(), id.into(), body.as_str().into()],
+            "INSERT INTO item (list, id, position, body) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (list, id) DO UPDATE SET body = ?4",
+            vec![list.into(), id.into(), number(position)?, body.as_str().into()],
         )?;
     }
-    let version = SqlStorageValue::try_from_i64(i64::try_from(version).unwrap_or(i64::MAX))?;
-    sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![version])?;
+    for name in before.keys() {
+        let (list, id) = parts(name);
+        backups_store::keep(sql, version, list, id)?;
+        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
+    }
+    sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![number(version)?])?;
+    backups_store::made(sql, version, made, next.settings.backups)
+}
+
+/// A sealed text that is no part of the document.
+pub(super) fn kept(sql: &SqlStorage, name: &str) -> Result<Option<String>> {
+    let select = "SELECT '' AS list, name AS id, body FROM kept WHERE name = ?";
+    let rows: Vec<Row> = sql.exec(select, vec![name.into()])?.to_array()?;
+    Ok(rows.into_iter().next().map(|row| row.body))
+}
+
+/// Keeps a sealed text that is no part of the document.
+pub(super) fn keep(sql: &SqlStorage, name: &str, body: &str) -> Result<()> {
+    sql.exec("INSERT OR REPLACE INTO kept (name, body) VALUES (?, ?)", vec![name.into(), body.into()])?;
     Ok(())
 }
 
@@ -99,10 +134,10 @@ fn rows(document: &Document) -> Result<Rows> {
             Value::Array(items) if LISTS.contains(&field.as_str()) => {
                 for item in items {
                     let id = item.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-                    rows.insert(format!("{field}{BETWEEN}{id}"), item.to_string());
+                    rows.push((format!("{field}{BETWEEN}{id}"), item.to_string()));
                 }
             }
-            value => drop(rows.insert(format!("{field}{BETWEEN}"), value.to_string())),
+            value => rows.push((format!("{field}{BETWEEN}"), value.to_string())),
         }
     }
     Ok(rows)

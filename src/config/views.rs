@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, Upstream};
+use super::document::{Document, Kind, Upstream};
 use super::limits::Limits;
 use super::presets;
 use super::settings::Settings;
@@ -32,6 +32,9 @@ pub struct Hot {
 pub struct KeyView {
     /// Its id.
     pub id: String,
+    /// Its name, for people.
+    #[serde(default)]
+    pub name: String,
     /// The models it may use; all where absent.
     pub models: Option<Vec<String>>,
     /// When it ends.
@@ -72,6 +75,7 @@ impl KeyView {
     pub(super) fn of(key: &super::document::Key) -> KeyView {
         KeyView {
             id: key.id.clone(),
+            name: key.name.clone(),
             models: key.models.clone(),
             expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
             enabled: key.enabled,
@@ -87,10 +91,18 @@ pub fn for_ledger(document: &Document, version: u64, shard: u32) -> LedgerView {
     let shards = document.settings.ledger_shards;
     let off: Vec<&str> =
         document.upstreams.iter().filter(|upstream| !upstream.enabled).map(|upstream| upstream.id.as_str()).collect();
+    let known = upstreams(document);
+    let consoles: Vec<&str> = known
+        .iter()
+        .filter(|upstream| upstream.kind == Kind::VolcengineConsole)
+        .map(|upstream| upstream.id.as_str())
+        .collect();
+    let max_uses =
+        |upstream: &str| document.settings.volcengine_console.max_uses.filter(|_| consoles.contains(&upstream));
     let account = |account: &super::document::Account| AccountSpec {
         id: account.id.clone(),
         upstream: account.upstream.clone(),
-        limits: account.limits,
+        limits: Limits { max_uses: account.limits.max_uses.or(max_uses(&account.upstream)), ..account.limits },
         weight: account.weight,
         priority: account.priority,
         enabled: account.enabled && !off.contains(&account.upstream.as_str()),

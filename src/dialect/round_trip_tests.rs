@@ -7,7 +7,8 @@ use super::{anthropic, openai};
 use crate::chat::{Body, ChatRequest, Envelope, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
 use crate::upstream::openai::encode::{self, Limits, Reasoning};
 
-const LIMITS: Limits = Limits { reasoning: Reasoning::Thinking, max_tokens: None };
+const LIMITS: Limits =
+    Limits { reasoning: Reasoning::Thinking, max_tokens: None, max_tokens_field: "max_tokens", schemas: true };
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z \"\\\\\n]{1,12}", "\\PC{1,12}", Just("data: x\n\n".to_owned()), Just("</think>".to_owned())]

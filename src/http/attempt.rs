@@ -15,6 +15,7 @@ use super::translation::Translation;
 use crate::chat::{Envelope, Usage};
 use crate::config::Settings;
 use crate::dialect::Reply;
+use crate::stats::{Capture, Record};
 use crate::stream::pipe::{Departure, End, Feed, Sink, Source, Watch, pump};
 use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
@@ -45,6 +46,8 @@ pub(super) struct Try<'a> {
     pub(super) settings: &'a Settings,
     pub(super) departure: &'a Departure,
     pub(super) receipt: Receipt,
+    pub(super) record: &'a RefCell<Record>,
+    pub(super) capture: &'a Capture,
     /// The longest a plain answer may take.
     pub(super) timeout_ms: u64,
     /// Called now and then while the try lasts, so that its lease does.
@@ -55,8 +58,15 @@ pub(super) struct Try<'a> {
 
 /// What the upstream has sent when a try's first phase ends.
 enum First {
-    /// A plain answer, and where it came from if more may come.
-    Whole(Vec<u8>, Option<Usage>, Option<Source>),
+    /// A plain answer.
+    Whole {
+        body: Vec<u8>,
+        usage: Option<Usage>,
+        /// What was thought before tools were called.
+        thoughts: Thoughts,
+        /// Where it came from, if more may come.
+        rest: Option<Source>,
+    },
     /// A stream has begun: what to write first, and where the rest comes from.
     Begun(Source, Box<dyn Passage>, Vec<u8>),
 }
@@ -69,7 +79,9 @@ impl Try<'_> {
         let headers_seen = Cell::new(false);
         let first = self.first_bytes(service, &signal, &headers_seen);
         match self.wait(first, &headers_seen, answer).await {
-            Ok(First::Whole(body, usage, rest)) => {
+            Ok(First::Whole { body, usage, thoughts, rest }) => {
+                self.keep(thoughts).await;
+                self.capture.hear(&body);
                 answer.give(body, self.receipt.clone());
                 if let Some(source) = rest {
                     service.linger(&source).await;
@@ -78,6 +90,8 @@ impl Try<'_> {
                 Ended::Answered(usage)
             }
             Ok(First::Begun(source, passage, lead)) => {
+                self.record.borrow_mut().first_ms = Some(Date::now().as_millis());
+                self.capture.hear(&lead);
                 let ended = self.relay(service, &signal, source, passage, lead, answer).await;
                 if matches!(ended, Ended::Left(_)) {
                     abort.abort();
@@ -145,6 +159,10 @@ impl Try<'_> {
         lead: Vec<u8>,
         answer: &mut Answer,
     ) -> Ended {
+        let mut passage = passage;
+        if passage.phase() == Phase::Complete {
+            self.keep(passage.thoughts()).await;
+        }
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
         let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
@@ -201,10 +219,12 @@ impl Try<'_> {
     async fn pump(&self, source: &Source, sink: &Sink, passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
         let tail = Rc::new(RefCell::new(Vec::new()));
         let feed = {
-            let (passage, tail) = (passage.clone(), tail.clone());
+            let (passage, tail, capture) = (passage.clone(), tail.clone(), self.capture.clone());
             move |chunk: &[u8]| {
                 let mut passage = passage.borrow_mut();
                 let mut fed = passage.feed(chunk);
+                capture.hear(&fed.lead);
+                capture.hear(chunk.get(fed.rest.clone()).unwrap_or_default());
                 if passage.phase() != Phase::Running {
                     let mut last = fed.lead;
                     last.extend_from_slice(chunk.get(fed.rest).unwrap_or_default());
@@ -265,10 +285,8 @@ impl Try<'_> {
     ) -> Result<First, Failure> {
         let (mut source, mut passage) = match service.open(signal, headers_seen).await? {
             Opened::Whole(body, usage) => {
-                if self.remembers {
-                    self.memory.keep_thoughts(Thoughts::of_completion(&body)).await;
-                }
-                return Ok(First::Whole(body, usage, None));
+                let thoughts = if self.remembers { Thoughts::of_completion(&body) } else { Thoughts::default() };
+                return Ok(First::Whole { body, usage, thoughts, rest: None });
             }
             Opened::Stream(source, meter) => {
                 (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
@@ -279,9 +297,6 @@ impl Try<'_> {
         };
         let mut lead = Vec::new();
         loop {
-            if passage.phase() == Phase::Complete {
-                self.keep(passage.thoughts()).await;
-            }
             match passage.phase() {
                 Phase::Running if !passage.started() => {}
                 Phase::Paused if !passage.started() => {
@@ -294,7 +309,10 @@ impl Try<'_> {
                     return Err(failure);
                 }
                 _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
-                _ => return Ok(First::Whole(lead, passage.usage(), Some(source))),
+                _ => {
+                    let (usage, thoughts) = (passage.usage(), passage.thoughts());
+                    return Ok(First::Whole { body: lead, usage, thoughts, rest: Some(source) });
+                }
             }
             match source.read().await.map_err(|_| failure::of_network())? {
                 Some(read) => {
@@ -308,6 +326,7 @@ impl Try<'_> {
     }
 
     /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
+    /// Not within the deadlines of an answer, which there is already, nor while keep-alives overtake what is not yet sent.
     async fn keep(&self, thoughts: Thoughts) {
         if let Some(kept) = self.reply.kept() {
             self.memory.keep_response(kept).await;

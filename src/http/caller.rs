@@ -68,6 +68,25 @@ impl Caller {
         }
     }
 
+    /// The operator, who may use every upstream.
+    pub(super) fn operator(hot: Rc<Hot>) -> Caller {
+        Caller { hot, identity: Identity::Direct(String::new()) }
+    }
+
+    /// A model that `upstream` names.
+    pub(super) fn any_model(&self, upstream: &str) -> Option<String> {
+        let upstream = self.upstream(upstream)?;
+        let mut named = upstream.models.iter().filter(|name| !name.contains('*'));
+        let named = upstream.default_model.as_ref().or_else(|| named.next());
+        named.or_else(|| upstream.model_mapping.keys().next()).cloned()
+    }
+
+    /// Where `upstream` serves `model`, whether it lists it or not.
+    pub(super) fn candidate_for(&self, upstream: &str, model: &str) -> Option<Candidate> {
+        let known = self.upstream(upstream)?.model_mapping.get(model);
+        self.candidate_of(upstream, known.map_or(model, String::as_str).to_owned())
+    }
+
     /// The configuration that this call goes by.
     pub(super) fn hot(&self) -> &Rc<Hot> {
         &self.hot
@@ -75,9 +94,19 @@ impl Caller {
 
     /// The key's id; empty for a direct caller.
     pub(super) fn key_id(&self) -> &str {
+        self.key().map_or("", |view| &view.id)
+    }
+
+    /// The key's name.
+    pub(super) fn key_name(&self) -> &str {
+        self.key().map_or("", |view| &view.name)
+    }
+
+    /// What the configuration says of the key; `None` for a direct caller.
+    pub(super) fn key(&self) -> Option<&KeyView> {
         match &self.identity {
-            Identity::Key(_, view) => &view.id,
-            Identity::Direct(_) => "",
+            Identity::Key(_, view) => Some(view),
+            Identity::Direct(_) => None,
         }
     }
 
@@ -138,10 +167,14 @@ impl Caller {
         }
     }
 
-    /// The ids of the upstreams that serve `model`.
-    pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint) -> Result<Vec<String>, ChatError> {
+    /// The ids of the upstreams that serve `model`: where the call `shows` something, of those that look at it, if any does.
+    pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint, shows: bool) -> Result<Vec<String>, ChatError> {
         self.permit(model)?;
-        let ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();
+        let mut ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();
+        let looks = |id: &String| self.upstream(id).is_some_and(takes_media);
+        if shows && ids.iter().any(looks) {
+            ids.retain(looks);
+        }
         if ids.is_empty() { Err(not_found(model)) } else { Ok(ids) }
     }
 
@@ -158,8 +191,8 @@ impl Caller {
             base_url: upstream.base_url.clone(),
             model,
             timeout_ms: upstream.timeout_s.saturating_mul(1000),
-            limits: encode::Limits { reasoning: upstream.reasoning(), max_tokens: upstream.max_tokens },
-            takes_media: upstream.kind == Kind::Openai && upstream.images,
+            limits: upstream.limits(),
+            takes_media: takes_media(upstream),
         })
     }
 
@@ -201,6 +234,10 @@ impl Caller {
         let message = format!("This key may not use the model `{model}`.");
         Err(ChatError { param: Some("model".to_owned()), ..ChatError::new(ErrorKind::ModelNotAllowed, message) })
     }
+}
+
+fn takes_media(upstream: &Upstream) -> bool {
+    upstream.kind == Kind::Openai && upstream.images
 }
 
 /// The answer for a model that nobody serves.

@@ -4,13 +4,18 @@ mod attempt;
 mod body;
 mod caller;
 mod credentials;
+mod me;
 mod passage;
 mod path;
 mod pooled;
+pub mod probe;
 mod remember;
 mod respond;
 mod status;
 mod translation;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use futures::channel::oneshot;
 use serde_json::json;
@@ -21,6 +26,7 @@ use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::source;
 use crate::dialect::fields::parse;
 use crate::dialect::{self, Dialect, Reply, anthropic, openai};
+use crate::stats::{Capture, Record, plan};
 use crate::stream::pipe::Departure;
 use answer::{Answer, Head};
 use caller::Caller;
@@ -33,10 +39,11 @@ use remember::Memory;
 /// # Errors
 /// None but the platform's own.
 pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<Response> {
+    plan::count_request();
     let request_id = request_id();
     let method = request.method().to_string();
     let path = request.path();
-    let is_admin = path.trim_start_matches('/').split('/').next() == Some("admin");
+    let is_admin = path::is_operators(&path);
     let answer = if method == "OPTIONS" && !is_admin {
         respond::preflight(request.headers().get("access-control-request-headers")?.as_deref())?
     } else {
@@ -67,7 +74,7 @@ async fn answer(
 ) -> std::result::Result<Response, ChatError> {
     let answer = match Route::find(method, path)? {
         Route::Health => respond::json(200, &health()),
-        Route::Admin(segments) => return admin_answer(request, env, method, &segments).await,
+        Route::Admin(segments) => return admin_answer(request, env, &context, method, &segments).await,
         Route::Call(dialect, endpoint) => return call(request, env, context, (dialect, endpoint), request_id).await,
         Route::CountTokens => {
             let caller = identify(request, env).await?;
@@ -76,6 +83,10 @@ async fn answer(
         }
         Route::Response(id) => {
             let caller = identify(request, env).await?;
+            // Never JSON where a stream is wanted (T1).
+            if query(request)?.iter().any(|(field, value)| field == "stream" && value == "true") {
+                return Err(ChatError::field("stream", "`stream`: a response that is kept is given as a whole."));
+            }
             respond::json(200, &memory(env, &caller)?.response(&id).await?)
         }
         Route::DeleteResponse(id) => {
@@ -99,6 +110,10 @@ async fn answer(
             let (id, owner) = models.iter().find(|(name, _)| *name == id).ok_or_else(|| caller::not_found(&id))?;
             respond::json(200, &openai::models::entry(id, owner))
         }
+        Route::Me => {
+            let caller = identify(request, env).await?;
+            respond::json(200, &me::body(env, &caller).await?)
+        }
         Route::Status => {
             identify(request, env).await?;
             respond::json(200, &status::body(env).await?)
@@ -121,18 +136,29 @@ async fn call(
             call.run(answer).await;
         }
     });
+    let begun_ms = Date::now().as_millis();
     let departure = Departure::new(&request.inner().signal());
     let caller = identify(request, env).await?;
     let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
     let memory = memory(env, &caller)?;
+    let settings = &caller.hot().settings;
+    let shown = settings.log_bodies.then(|| body.get(..settings.stats.body_bytes).unwrap_or(&body));
+    let shown = shown.map(|body| String::from_utf8_lossy(body).into_owned());
+    let capture = shown.as_ref().map(|_| Capture::new(settings.stats.body_bytes)).unwrap_or_default();
     let (envelope, form) = match dialect {
         Dialect::Openai => openai::request::decode(endpoint, body)?,
         Dialect::Responses => {
             let (value, bytes) = (parse(&body)?, body.len());
+            drop(body);
             let earlier = memory.earlier(openai::responses::request::wanted(&value)?).await?;
             openai::responses::request::decode(&value, bytes, earlier)?
         }
-        Dialect::Anthropic => anthropic::request::decode(&body)?,
+        Dialect::Anthropic => {
+            let decoded = anthropic::request::decode(&body)?;
+            // Tens of megabytes, perhaps: not for the whole call.
+            drop(body);
+            decoded
+        }
     };
     let head = dialect::Head {
         id: random_hex(),
@@ -142,7 +168,23 @@ async fn call(
     };
     let reply = Reply::new(head, envelope.stream, form);
     let (answer, head) = Answer::new(departure.clone());
-    let call = Call { env: env.clone(), request_id: request_id.to_owned(), caller, envelope, reply, memory, departure };
+    let record = Record {
+        key: caller.key_id().to_owned(),
+        key_name: caller.key_name().to_owned(),
+        request: shown,
+        ..Record::of(request_id, begun_ms, dialect, &envelope)
+    };
+    let call = Call {
+        env: env.clone(),
+        request_id: request_id.to_owned(),
+        caller,
+        envelope,
+        reply,
+        memory,
+        departure,
+        record: RefCell::new(record),
+        capture,
+    };
     // The task is there: it waits for nothing else.
     drop(start.send((call, answer)));
     let (answer, receipt) = match head.await {
@@ -164,6 +206,7 @@ async fn call(
 async fn admin_answer(
     request: &mut Request,
     env: &Env,
+    context: &Context,
     method: &str,
     segments: &[String],
 ) -> std::result::Result<Response, ChatError> {
@@ -182,11 +225,17 @@ async fn admin_answer(
             address: header("cf-connecting-ip").as_deref(),
             body: &body,
             local: matches!(request.url().map_err(internal)?.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
+            signal: &request.inner().signal(),
+            context,
         },
         env,
     )
     .await?;
-    respond::json(reply.status, &reply.body).map_err(internal)
+    match reply.stream {
+        Some(readable) => respond::stream(readable),
+        None => respond::json(reply.status, &reply.body),
+    }
+    .map_err(internal)
 }
 
 async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, ChatError> {
@@ -197,7 +246,7 @@ async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, C
 
 fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {
     let settings = caller.hot().settings.memory.clone();
-    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings })
+    Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings, known: Rc::default() })
 }
 
 fn health() -> serde_json::Value {

@@ -21,9 +21,11 @@ pub(super) enum Route {
     Models,
     /// `GET /v1/models/{id}`
     Model(String),
+    /// `GET /v1/me`
+    Me,
     /// `GET /v1/status`
     Status,
-    /// `/admin/…`: the segments below it.
+    /// `/admin/…`: the segments below it. `/api/webids…` too, as if it were below.
     Admin(Vec<String>),
 }
 
@@ -56,8 +58,12 @@ impl Route {
             }
             ["v1", "models"] | ["anthropic", "v1", "models"] => (Route::Models, "GET"),
             ["v1", "models", id @ ..] | ["anthropic", "v1", "models", id @ ..] => (Route::Model(id.join("/")), "GET"),
+            ["v1", "me"] => (Route::Me, "GET"),
             ["v1", "status"] => (Route::Status, "GET"),
             ["admin", rest @ ..] => return Ok(Route::Admin(rest.iter().map(|&part| part.to_owned()).collect())),
+            ["api", rest @ ..] if rest.first() == Some(&"webids") => {
+                return Ok(Route::Admin(rest.iter().map(|&part| part.to_owned()).collect()));
+            }
             _ => return Err(ChatError::new(ErrorKind::UnknownUrl, format!("Unknown request URL: {method} {path}."))),
         };
         if asked == allowed {
@@ -78,6 +84,13 @@ pub(super) fn dialect(path: &str, has_anthropic_version: bool) -> Dialect {
         ["v1", "responses", ..] => Dialect::Responses,
         _ => Dialect::Openai,
     }
+}
+
+/// Whether a path is the operator's, which no page of another origin may call.
+pub(super) fn is_operators(path: &str) -> bool {
+    let segments: Vec<String> = segments(path).take(2).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    matches!(segments.as_slice(), ["admin", ..] | ["api", "webids"])
 }
 
 fn segments(path: &str) -> impl Iterator<Item = String> {
@@ -109,6 +122,7 @@ mod tests {
             ("GET", "/v1/models/vendor%2Fmodel", Route::Model("vendor/model".into())),
             ("GET", "/v1/models/vendor/model", Route::Model("vendor/model".into())),
             ("PATCH", "/admin/keys/a%20b", Route::Admin(vec!["keys".into(), "a b".into()])),
+            ("POST", "/api/webids/batch", Route::Admin(vec!["webids".into(), "batch".into()])),
         ] {
             assert_eq!(Route::find(method, path), Ok(route), "{method} {path}");
         }

@@ -1,11 +1,12 @@
 //! One call over the pool: admit, try, and on failure try another account; settle every lease, whatever happens.
 //!
 //! The task that owns a call runs under `wait_until`, so that it outlives a caller who leaves (guides: the relay).
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::future::{Either, select};
 use memchr::memmem;
-use worker::Env;
+use worker::{Date, Env};
 
 use super::answer::{Answer, Receipt};
 use super::attempt::{Ended, Try};
@@ -16,6 +17,7 @@ use crate::config::{Kind, Secrets, Settings, source};
 use crate::dialect::{Reply, openai};
 use crate::ledger::client::{self, Admitted, Lease, Route};
 use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
+use crate::stats::{self, Capture, Record};
 use crate::stream::pipe::Departure;
 use crate::stream::splice::Edit;
 use crate::upstream::deepseek_web;
@@ -26,6 +28,7 @@ use crate::upstream::openai::call::{self, Ask};
 use crate::upstream::openai::encode::Reasoning;
 use crate::upstream::openai::thoughts;
 use crate::upstream::service::Service;
+use crate::upstream::volcengine_console;
 
 /// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
 const READMISSIONS: u32 = 5;
@@ -39,6 +42,8 @@ pub(super) struct Call {
     pub(super) reply: Reply,
     pub(super) memory: Memory,
     pub(super) departure: Departure,
+    pub(super) record: RefCell<Record>,
+    pub(super) capture: Capture,
 }
 
 /// What one call has tried so far.
@@ -50,7 +55,7 @@ struct Tries {
 }
 
 /// With what an account is used.
-enum Login<'a> {
+pub(super) enum Login<'a> {
     Pooled {
         account: &'a str,
         secrets: &'a Secrets,
@@ -67,29 +72,41 @@ enum NoLease {
 }
 
 impl Call {
-    /// Makes the call and gives its answer.
+    /// Makes the call, gives its answer, and records it.
     pub(super) async fn run(mut self, mut answer: Answer) {
+        self.serve(&mut answer).await;
+        let settings = &self.caller.hot().settings.stats;
+        if settings.enabled {
+            let record = self.record.borrow().line(Date::now().as_millis());
+            stats::client::record(&self.env, settings, record).await;
+        }
+    }
+
+    async fn serve(&mut self, answer: &mut Answer) {
         let plan = match self.caller.plan(&self.envelope.model, self.envelope.endpoint) {
             Ok(plan) => plan,
-            Err(error) => return self.fail(&mut answer, error, Receipt::default()).await,
+            Err(error) => return self.fail(answer, error, Receipt::default()).await,
         };
         match plan {
-            Plan::Pooled => self.run_pooled(&mut answer).await,
+            Plan::Pooled => self.run_pooled(answer).await,
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
                 let receipt = Receipt { attempts: 1, waited_ms: 0, model: candidate.model.clone() };
                 let chat = match self.chat(&candidate).await {
                     Ok(chat) => chat,
-                    Err(error) => return self.fail(&mut answer, error, receipt).await,
+                    Err(error) => return self.fail(answer, error, receipt).await,
                 };
+                self.begin_try("", "", 0);
                 let (login, edits) = (Login::Direct(&credential), self.edits(&candidate).await);
                 let Some(service) = self.service(&candidate, login, chat.as_ref(), edits) else { return };
                 let attempt = self.attempt(&settings, &candidate, receipt.clone(), Rc::new(|| {}));
-                let ended = attempt.run(&service, &mut answer).await;
+                let ended = attempt.run(&service, answer).await;
                 service.finish().await;
-                if let Ended::Failed(failure) = ended {
-                    self.fail(&mut answer, of_own_account(failure), receipt).await;
+                let (_, failure) = self.end_try(ended);
+                if let Some(failure) = failure {
+                    self.fail(answer, of_own_account(failure), receipt).await;
                 }
+                self.note_answer(&Secrets([(String::new(), credential)].into()));
             }
         }
     }
@@ -99,12 +116,17 @@ impl Call {
         loop {
             let lease = match self.admit(&tries).await {
                 Ok(lease) => lease,
-                Err(NoLease::Left) => return,
+                Err(NoLease::Left) => {
+                    self.record.borrow_mut().left = true;
+                    return;
+                }
                 Err(NoLease::Refused(error)) => return self.fail(answer, error, tries.receipt).await,
             };
             tries.receipt.attempts += 1;
             tries.receipt.waited_ms += lease.grant.waited_ms;
             tries.accounts.push(lease.grant.account.clone());
+            self.begin_try(&lease.grant.account, &lease.grant.upstream, lease.grant.waited_ms);
+            self.record.borrow_mut().passed_over.extend(lease.passed_over.iter().cloned());
             let failure = self.try_account(&lease, &mut tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
@@ -123,6 +145,7 @@ impl Call {
             return self.settle(lease, Ended::Failed(unreadable())).await;
         };
         receipt.model.clone_from(&candidate.model);
+        self.record.borrow_mut().served_model.clone_from(&candidate.model);
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
         let chat = match self.chat(&candidate).await {
             Ok(chat) => chat,
@@ -145,27 +168,59 @@ impl Call {
         service.stop().await;
         let failure = self.settle(lease, ended).await;
         service.finish().await;
+        self.note_answer(&secrets);
         failure
     }
 
     async fn fail(&self, answer: &mut Answer, error: ChatError, receipt: Receipt) {
+        self.record.borrow_mut().fail(Date::now().as_millis(), &error);
         // A caller who is gone needs no answer.
         let _ = answer.fail(error, receipt, &self.reply).await;
     }
 
     async fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {
-        let (outcome, failure) = match ended {
-            Ended::Answered(usage) => (Outcome::Success { usage }, None),
-            Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
-            Ended::Broken(failure) => (failure.outcome, None),
-            Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
-        };
+        let (outcome, failure) = self.end_try(ended);
         client::settle(&self.env, lease, outcome).await;
         failure
     }
 
+    /// Notes in the record on which account the next try is made.
+    fn begin_try(&self, account: &str, upstream: &str, waited_ms: u64) {
+        let begun_ms = Date::now().as_millis();
+        let (account, upstream) = (account.to_owned(), upstream.to_owned());
+        self.record.borrow_mut().tries.push(stats::Try {
+            account,
+            upstream,
+            waited_ms,
+            begun_ms,
+            ..stats::Try::default()
+        });
+    }
+
+    /// What the end of a try means for its account, and the failure of which the caller knows nothing yet.
+    fn end_try(&self, ended: Ended) -> (Outcome, Option<Failure>) {
+        let now = Date::now().as_millis();
+        let mut record = self.record.borrow_mut();
+        let (outcome, failure) = match ended {
+            Ended::Answered(usage) => (Outcome::Success { usage }, None),
+            Ended::Left(usage) => (Outcome::Cancelled { usage }, None),
+            Ended::Broken(failure) => {
+                record.fail(now, &failure.error);
+                (failure.outcome, None)
+            }
+            Ended::Failed(failure) => (failure.outcome.clone(), Some(failure)),
+        };
+        record.tried(now, &outcome);
+        (outcome, failure)
+    }
+
+    /// Notes the answer's beginning, where bodies are logged.
+    fn note_answer(&self, secrets: &Secrets) {
+        self.record.borrow_mut().answer = self.capture.text(secrets.0.values());
+    }
+
     /// The call in common words, for a service that does not speak the caller's.
-    async fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
+    pub(super) async fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
         let chat = match (candidate.kind, &self.envelope.body) {
             (Kind::Openai, Body::Openai(_)) => return Ok(None),
             (_, Body::Openai(raw)) => openai::chat::decode(&raw.bytes)?,
@@ -174,10 +229,10 @@ impl Call {
         let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
         if candidate.kind == Kind::Openai && self.memory.settings.reasoning {
             let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
-            let mut thoughts = self.memory.thoughts(calls.collect()).await;
+            let thoughts = self.memory.thoughts(calls.collect()).await;
             let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
             for message in chat.silent_callers() {
-                let known = message.tool_calls.first().and_then(|call| thoughts.remove(&call.id));
+                let known = message.tool_calls.first().and_then(|call| thoughts.get(&call.id).cloned());
                 message.reasoning = known.or(wants_any.then(String::new));
             }
         }
@@ -207,19 +262,40 @@ impl Call {
         candidate.kind == Kind::Openai && uses_tools && self.memory.settings.reasoning
     }
 
-    fn service<'a>(
+    /// Whether the call holds pictures or documents, which not every upstream takes.
+    fn shows(&self) -> bool {
+        match &self.envelope.body {
+            Body::Openai(raw) => memmem::find(&raw.bytes, b"\"image_url\"").is_some(),
+            Body::Chat { chat, .. } => chat.shows(),
+        }
+    }
+
+    /// The candidate's service, with what it takes to ask it; `None` where the account lacks a credential.
+    pub(super) fn service<'a>(
         &'a self,
         candidate: &'a Candidate,
         login: Login<'a>,
         chat: Option<&'a ChatRequest>,
         edits: Vec<Edit>,
     ) -> Option<Service<'a>> {
-        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings.deepseek_web);
+        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings);
         let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
         let ask = match (candidate.kind, &envelope.body, chat) {
             (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw, edits),
             (Kind::Openai, Body::Chat { prompt_tokens, .. }, Some(chat)) => Ask::Chat(chat, *prompt_tokens),
             (_, _, None) => return None,
+            (Kind::VolcengineConsole, _, Some(request)) => {
+                let Login::Pooled { secrets, .. } = login else { return None };
+                return Some(Service::VolcengineConsole(Box::new(volcengine_console::call::Call {
+                    url: base_url,
+                    model,
+                    settings: &settings.volcengine_console,
+                    secrets,
+                    shared_authorization: source::variable(&self.env, "VOLCENGINE_AUTHORIZATION"),
+                    request,
+                    whole: !envelope.stream,
+                })));
+            }
             (_, _, Some(chat)) => {
                 let (account, credential) = match login {
                     Login::Pooled { account, sealed, .. } => {
@@ -227,6 +303,7 @@ impl Call {
                     }
                     Login::Direct(token) => (direct_name(&self.env, token)?, Credential::Token(token.to_owned())),
                 };
+                let settings = &settings.deepseek_web;
                 let owner = Owner { account: &account, credential, base_url, settings };
                 let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
                 return Some(Service::DeepseekWeb(Box::new(call)));
@@ -254,6 +331,8 @@ impl Call {
             remembers: self.remembers(candidate),
             settings,
             departure: &self.departure,
+            record: &self.record,
+            capture: &self.capture,
             receipt,
             timeout_ms: candidate.timeout_ms,
             renew,
@@ -279,7 +358,10 @@ impl Call {
                     let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
                     self.caller.reload(hot).map_err(NoLease::Refused)?;
                 }
-                Admitted::Refused(refusal) => return Err(NoLease::Refused(refused(refusal, tries))),
+                Admitted::Refused(refusal, passed_over) => {
+                    self.record.borrow_mut().passed_over.extend(passed_over);
+                    return Err(NoLease::Refused(refused(refusal, tries)));
+                }
             }
         }
         let message = "The configuration is changing too fast to serve this call. Please try again.";
@@ -287,15 +369,17 @@ impl Call {
     }
 
     fn admit_request(&self, tries: &Tries) -> Result<AdmitRequest, ChatError> {
+        let stats = &self.caller.hot().settings.stats;
         Ok(AdmitRequest {
             version: self.caller.hot().version,
             ticket: format!("{}-{}", self.request_id, tries.receipt.attempts),
             key: self.caller.key_id().to_owned(),
-            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint)?,
+            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint, self.shows())?,
             exclude: tries.accounts.clone(),
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,
             waits: true,
+            passed_over_max: if stats.enabled { stats.passed_over_max } else { 0 },
         })
     }
 

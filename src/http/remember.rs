@@ -1,5 +1,7 @@
 //! What one call remembers for the next: stored responses, and the thoughts behind tool calls.
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use worker::Env;
@@ -9,6 +11,7 @@ use crate::config;
 use crate::dialect::openai::responses::Kept;
 use crate::dialect::openai::responses::request::{Earlier, Wanted};
 use crate::memory::{self, Entry, Keep, Recall};
+use crate::upstream::openai::chunks::is_lasting;
 
 /// Thoughts that are longer are remembered in part: the upstream wants them, and does not compare.
 const THOUGHTS_MAX: usize = 256 * 1024;
@@ -20,6 +23,8 @@ pub(super) struct Memory {
     /// Whose it is: the keyed hash of what the caller presents.
     pub(super) owner: String,
     pub(super) settings: config::Memory,
+    /// The thoughts that the call lacks: asked for once, however many accounts are tried.
+    pub(super) known: Rc<OnceCell<Rc<BTreeMap<String, String>>>>,
 }
 
 impl Memory {
@@ -62,13 +67,15 @@ impl Memory {
         response.filter(Value::is_object).ok_or_else(|| not_found(id))
     }
 
-    /// Forgets a stored response.
+    /// Forgets a stored response and its items.
     ///
     /// # Errors
     /// `NotFound` where there is none (any more).
     pub(super) async fn forget(&self, id: &str) -> Result<Value, ChatError> {
-        self.response(id).await?;
-        memory::forget(&self.env, &self.owner, id).await?;
+        let response = self.response(id).await?;
+        let items = response.get("output").and_then(Value::as_array).into_iter().flatten();
+        let ids = items.filter_map(|item| item.get("id")?.as_str()).chain([id]).collect();
+        memory::forget(&self.env, &self.owner, ids).await?;
         Ok(json!({"id": id, "object": "response", "deleted": true}))
     }
 
@@ -87,15 +94,19 @@ impl Memory {
     }
 
     /// The thoughts behind tool calls, by the calls' ids, as far as they are remembered.
-    pub(super) async fn thoughts(&self, calls: Vec<String>) -> BTreeMap<String, String> {
+    pub(super) async fn thoughts(&self, calls: Vec<String>) -> Rc<BTreeMap<String, String>> {
         if calls.is_empty() {
-            return BTreeMap::new();
+            return Rc::default();
+        }
+        if let Some(known) = self.known.get() {
+            return known.clone();
         }
         let recall = Recall { ids: calls.iter().map(|call| thoughts_id(call)).collect(), chain: None };
         // Without them the upstream may refuse the call, which the caller is told then.
-        let found = memory::recall(&self.env, &self.owner, &recall).await.unwrap_or_default().found;
+        let found = memory::recall_soon(&self.env, &self.owner, &recall).await.found;
         let of = |call: String| Some((found.get(&thoughts_id(&call))?.clone(), call));
-        calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect()
+        let known = Rc::new(calls.into_iter().filter_map(of).map(|(text, call)| (call, text)).collect());
+        self.known.get_or_init(|| known).clone()
     }
 
     /// Remembers the thoughts behind an answer's calls.
@@ -107,7 +118,9 @@ impl Memory {
         }
     }
 
-    async fn keep(&self, entries: Vec<Entry>) {
+    async fn keep(&self, mut entries: Vec<Entry>) {
+        // Pictures of tens of megabytes need not travel to a memory that has no room for them.
+        entries.retain(|entry| entry.text.len() <= memory::TEXT_MAX);
         let keep = Keep { entries, max_bytes: self.settings.max_bytes };
         memory::keep(&self.env, &self.owner, &keep).await;
     }
@@ -138,7 +151,8 @@ impl Thoughts {
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Thoughts {
             text: text("/choices/0/message/reasoning_content").unwrap_or_default(),
-            call: text("/choices/0/message/tool_calls/0/id"),
+            // Else another conversation, whose calls are counted alike, had these thoughts.
+            call: text("/choices/0/message/tool_calls/0/id").filter(|id| is_lasting(id)),
         }
     }
 }

@@ -8,7 +8,7 @@ use worker::Env;
 
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal, SettleRequest};
 use super::shard;
-use super::status::{Explanation, Status};
+use super::status::{Considered, Explanation, KeyStatus, Status};
 use crate::chat::{ChatError, Outcome};
 use crate::rpc;
 
@@ -33,6 +33,8 @@ pub struct Route {
 pub struct Lease {
     /// The right to make a call.
     pub grant: Grant,
+    /// Accounts that could not serve when it was asked for.
+    pub passed_over: Vec<Considered>,
     shard: u32,
     pass: Option<Pass>,
 }
@@ -52,8 +54,8 @@ pub enum Admitted {
         /// The ledger's version.
         version: u64,
     },
-    /// With no call, and why.
-    Refused(Refusal),
+    /// With no call, and why; and accounts that could not serve.
+    Refused(Refusal, Vec<Considered>),
 }
 
 async fn call<R: DeserializeOwned>(
@@ -105,7 +107,7 @@ async fn search(
     pass: &mut Option<Pass>,
 ) -> Result<Admitted, ChatError> {
     let mut soonest: Option<(u64, u32)> = None;
-    let mut refused = None;
+    let (mut refused, mut passed_over) = (None, Vec::new());
     let is_split = route.shards.len() > 1;
     for (tried, shard) in route.shards.iter().copied().enumerate() {
         if is_gone() || (tried >= TRIES && soonest.is_some()) {
@@ -116,11 +118,14 @@ async fn search(
         }
         let request = AdmitRequest { waits: !is_split, ..request.clone() };
         match ask(env, shard, &request, if is_split { 0 } else { queue_ms }).await? {
-            AdmitReply::Granted(grant) => return Ok(Admitted::Leased(Lease { grant, shard, pass: None })),
+            AdmitReply::Granted(grant, passed_over) => {
+                return Ok(Admitted::Leased(Lease { grant, passed_over, shard, pass: None }));
+            }
             AdmitReply::Stale { version } => return Ok(Admitted::Stale { version }),
-            AdmitReply::Refused(refusal) => {
+            AdmitReply::Refused(refusal, mut others) => {
+                passed_over.append(&mut others);
                 if matches!(refusal.reason, Reason::KeyLimit | Reason::KeyRevoked) || !is_split {
-                    return Ok(Admitted::Refused(refusal));
+                    return Ok(Admitted::Refused(refusal, passed_over));
                 }
                 if let Some(wait) = refusal.retry_after_ms
                     && soonest.is_none_or(|(other, _)| wait < other)
@@ -140,9 +145,11 @@ async fn search(
             return Ok(refusal);
         }
         return Ok(match ask(env, shard, request, queue_ms).await? {
-            AdmitReply::Granted(grant) => Admitted::Leased(Lease { grant, shard, pass: None }),
+            AdmitReply::Granted(grant, passed_over) => {
+                Admitted::Leased(Lease { grant, passed_over, shard, pass: None })
+            }
             AdmitReply::Stale { version } => Admitted::Stale { version },
-            AdmitReply::Refused(refusal) => Admitted::Refused(refusal),
+            AdmitReply::Refused(refusal, passed_over) => Admitted::Refused(refusal, passed_over),
         });
     }
     let nobody = || Refusal {
@@ -150,7 +157,7 @@ async fn search(
         retry_after_ms: None,
         detail: "No account can serve this model.".to_owned(),
     };
-    Ok(Admitted::Refused(refused.unwrap_or_else(nobody)))
+    Ok(Admitted::Refused(refused.unwrap_or_else(nobody), passed_over))
 }
 
 /// Makes sure that the key is counted once: at `home`, or, where that is `None`, with the account itself.
@@ -180,18 +187,18 @@ async fn take_pass(
         ..request.clone()
     };
     match ask(env, shard, &request, queue_ms).await? {
-        AdmitReply::Granted(grant) => {
+        AdmitReply::Granted(grant, _) => {
             *pass = Some(Pass { shard, lease: grant.lease.clone() });
             if grant.confirm && !extend(env, shard, &grant.lease).await {
                 *pass = None;
                 let detail = "The turn of this API key came too late.".to_owned();
                 let refusal = Refusal { reason: Reason::KeyLimit, retry_after_ms: Some(1_000), detail };
-                return Ok(Err(Admitted::Refused(refusal)));
+                return Ok(Err(Admitted::Refused(refusal, Vec::new())));
             }
             Ok(Ok(()))
         }
         AdmitReply::Stale { version } => Ok(Err(Admitted::Stale { version })),
-        AdmitReply::Refused(refusal) => Ok(Err(Admitted::Refused(refusal))),
+        AdmitReply::Refused(refusal, passed_over) => Ok(Err(Admitted::Refused(refusal, passed_over))),
     }
 }
 
@@ -243,6 +250,14 @@ pub async fn cancel(env: &Env, ticket: &str, route: &Route) {
     .await;
 }
 
+/// Counts an account's uses from 0 again, and takes it for well; false where the ledger does not know it.
+///
+/// # Errors
+/// `Internal` when the ledger does not answer.
+pub async fn reset(env: &Env, account: &str, shards: u32) -> Result<bool, ChatError> {
+    call(env, shard::of(account, shards), "reset", &account, DEADLINE).await
+}
+
 /// What every account is doing, over all shards.
 ///
 /// # Errors
@@ -250,6 +265,19 @@ pub async fn cancel(env: &Env, ticket: &str, route: &Route) {
 pub async fn status(env: &Env, shards: u32) -> Result<Status, ChatError> {
     let parts = join_all((0..shards).map(|shard| call::<Status>(env, shard, "status", &(), DEADLINE))).await;
     Ok(Status::merge(parts.into_iter().collect::<Result<_, _>>()?))
+}
+
+/// What one key is doing, over all shards; `None` where the ledger does not know it.
+///
+/// # Errors
+/// `Internal` when the ledger does not answer.
+pub async fn key_status(env: &Env, shards: u32, id: &str) -> Result<Option<KeyStatus>, ChatError> {
+    let mut parts = Vec::new();
+    for shard in 0..shards {
+        let key: Option<KeyStatus> = call(env, shard, "key_status", &id, DEADLINE).await?;
+        parts.extend(key.map(|key| Status { accounts: Vec::new(), keys: vec![key], waiting: 0 }));
+    }
+    Ok(Status::merge(parts).keys.pop())
 }
 
 /// Who would serve a request, and why others would not. Nothing changes.

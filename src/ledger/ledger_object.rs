@@ -20,6 +20,7 @@ use super::clock::{Calendar, Day, Millis};
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Refusal, SettleRequest};
 use super::settings::LedgerView;
 use super::state::{Admission, Ledger, Woken};
+use super::status::Considered;
 use super::{shard, store};
 use crate::chat::{ChatError, Outcome};
 use crate::config::source;
@@ -38,6 +39,11 @@ extern "C" {
 
 /// The platform's time zones.
 struct Zones;
+
+/// The day of `now` in the IANA time zone `zone`, as the platform knows it.
+pub fn day_of(zone: &str, now: Millis) -> Day {
+    Zones.day(zone, now)
+}
 
 impl Calendar for Zones {
     fn day(&self, zone: &str, now: Millis) -> Day {
@@ -111,7 +117,7 @@ impl LedgerObject {
             };
             match begun {
                 Begun::Answered(reply) => Ok(reply),
-                Begun::Waiting(verdict) => shell.wait(verdict).await,
+                Begun::Waiting(verdict, passed_over) => shell.wait(verdict, passed_over).await,
             }
         })
     }
@@ -136,9 +142,19 @@ impl LedgerObject {
         self.change("cancel", &argument, |ledger, now, ticket: String| ledger.cancel(now, &ticket))
     }
 
+    /// Counts an account's uses from 0 again, and takes it for well.
+    pub fn reset(&self, argument: String) -> JsValue {
+        self.change("reset", &argument, |ledger, now, account: String| ledger.reset(now, &account))
+    }
+
     /// What every account is doing.
     pub fn status(&self, argument: String) -> JsValue {
         self.change("status", &argument, |ledger, now, (): ()| ledger.status(now))
+    }
+
+    /// What one key is doing, or null.
+    pub fn key_status(&self, argument: String) -> JsValue {
+        self.change("key_status", &argument, |ledger, now, id: String| ledger.key_status(now, &id))
     }
 
     /// Who would serve a request, and why others would not.
@@ -204,7 +220,7 @@ impl LedgerObject {
 /// How an admission begins.
 enum Begun {
     Answered(AdmitReply),
-    Waiting(oneshot::Receiver<Verdict>),
+    Waiting(oneshot::Receiver<Verdict>, Vec<Considered>),
 }
 
 impl Shell {
@@ -215,10 +231,11 @@ impl Shell {
         // Parked before it asks, so that no turn can come too early.
         let (sender, verdict) = oneshot::channel();
         self.core.borrow_mut().parked.insert(request.ticket.clone(), sender);
-        let reply = match self.run(|ledger, now| ledger.admit(now, request)) {
-            Admission::Granted(grant) => AdmitReply::Granted(grant),
-            Admission::Refused(refusal) => AdmitReply::Refused(refusal),
-            Admission::Waiting => return Begun::Waiting(verdict),
+        let admitted = self.run(|ledger, now| (ledger.passed_over(now, request), ledger.admit(now, request)));
+        let reply = match admitted {
+            (passed_over, Admission::Granted(grant)) => AdmitReply::Granted(grant, passed_over),
+            (passed_over, Admission::Refused(refusal)) => AdmitReply::Refused(refusal, passed_over),
+            (passed_over, Admission::Waiting) => return Begun::Waiting(verdict, passed_over),
         };
         self.core.borrow_mut().parked.remove(&request.ticket);
         Begun::Answered(reply)
@@ -247,14 +264,18 @@ impl Shell {
     }
 
     /// Parks a caller until its time comes. The waiters themselves keep the clock: without any, no timer runs.
-    async fn wait(&self, mut verdict: oneshot::Receiver<Verdict>) -> std::result::Result<AdmitReply, ChatError> {
+    async fn wait(
+        &self,
+        mut verdict: oneshot::Receiver<Verdict>,
+        passed_over: Vec<Considered>,
+    ) -> std::result::Result<AdmitReply, ChatError> {
         loop {
             let next = self.core.borrow().ledger.next_alarm();
             let now = Date::now().as_millis();
             let nap = next.map_or(NAP_MS, |at| at.saturating_sub(now)).clamp(1, NAP_MS);
             match select(verdict, Delay::from(Duration::from_millis(nap))).await {
-                Either::Left((Ok(Ok(grant)), _)) => return Ok(AdmitReply::Granted(grant)),
-                Either::Left((Ok(Err(refusal)), _)) => return Ok(AdmitReply::Refused(refusal)),
+                Either::Left((Ok(Ok(grant)), _)) => return Ok(AdmitReply::Granted(grant, passed_over)),
+                Either::Left((Ok(Err(refusal)), _)) => return Ok(AdmitReply::Refused(refusal, passed_over)),
                 Either::Left((Err(oneshot::Canceled), _)) => return Err(fault("the wait was cancelled")),
                 Either::Right((_, still)) => verdict = still,
             }

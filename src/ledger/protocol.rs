@@ -1,6 +1,7 @@
 //! What a Worker and the ledger's Durable Object say to each other: one JSON text each way.
 use serde::{Deserialize, Serialize};
 
+use super::status::Considered;
 pub use crate::chat::Outcome;
 
 /// Asks for one call on one account of a pool.
@@ -26,6 +27,9 @@ pub struct AdmitRequest {
     /// Whether it waits in the queue where no account can serve at once.
     #[serde(default = "yes")]
     pub waits: bool,
+    /// How many of the accounts that cannot serve now are told.
+    #[serde(default)]
+    pub passed_over_max: usize,
 }
 
 impl Default for AdmitRequest {
@@ -39,6 +43,7 @@ impl Default for AdmitRequest {
             conversation: None,
             tokens: 0,
             waits: true,
+            passed_over_max: 0,
         }
     }
 }
@@ -51,15 +56,15 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdmitReply {
-    /// One call on this account; to be settled.
-    Granted(Grant),
+    /// One call on this account; to be settled. And accounts that could not serve when it was asked for.
+    Granted(Grant, Vec<Considered>),
     /// The caller routed with an old configuration: load `version` or newer, and ask again.
     Stale {
         /// The ledger's version.
         version: u64,
     },
-    /// No call, and why.
-    Refused(Refusal),
+    /// No call, and why. And accounts that could not serve when it was asked for.
+    Refused(Refusal, Vec<Considered>),
 }
 
 /// The right to make one call on one account.

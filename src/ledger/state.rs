@@ -1,7 +1,7 @@
 //! The ledger itself: a pure state machine over a clock that the caller hands in.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::account::{Account, Standing};
+use super::account::{Account, Health, Standing};
 use super::clock::{Calendar, Day, Millis};
 use super::journal::{CallRow, Owner, Record, TotalsRow};
 use super::meter::Meter;
@@ -219,6 +219,19 @@ impl<C: Calendar> Ledger<C> {
         lease.unconfirmed = false;
         self.expiries.insert((expires, seq));
         self.records.push(Record::Renewed { seq, expires_ms: expires });
+        true
+    }
+
+    /// Counts an account's uses from 0 again, and takes it for well; false where there is no such account.
+    pub fn reset(&mut self, now: Millis, account: &str) -> bool {
+        let now = self.advance(now);
+        let Some(index) = self.account_index.get(account).copied() else { return false };
+        let Some(account) = self.accounts.get_mut(index).filter(|account| !account.removed) else { return false };
+        account.meter.uses = 0;
+        account.health = Health::default();
+        self.store_totals(Owner::Account, index);
+        self.refresh(now, index);
+        self.serve(now);
         true
     }
 

@@ -6,8 +6,11 @@ use super::admission::Earliest;
 use super::clock::{Calendar, Millis};
 use super::meter::{Gate, Meter};
 use super::protocol::AdmitRequest;
-use super::state::Ledger;
+use super::state::{Client, Ledger};
 use crate::config::Limits;
+
+/// Accounts that are looked at for a call's receipt.
+const LOOKED_AT_MAX: usize = 64;
 
 /// The whole ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,6 +112,15 @@ impl Status {
 }
 
 impl KeyStatus {
+    fn of(client: &Client) -> KeyStatus {
+        KeyStatus {
+            id: client.spec.id.clone(),
+            in_flight: client.meter.in_flight,
+            limits: client.spec.limits,
+            usage: Usage::of(&client.meter),
+        }
+    }
+
     fn add(&mut self, other: &KeyStatus) {
         let Usage { rpm, rpd, tpm, uses } = other.usage;
         let sum = |mine: &mut u64, theirs: u64| *mine = mine.saturating_add(theirs);
@@ -138,7 +150,7 @@ impl Explanation {
 }
 
 /// One account that was considered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Considered {
     /// Its id.
     pub id: String,
@@ -214,6 +226,17 @@ impl Account {
         }
     }
 
+    fn considered(&self, now: Millis) -> Considered {
+        let passed_over = self.reason(now);
+        Considered {
+            id: self.spec.id.clone(),
+            upstream: self.spec.upstream.clone(),
+            eligible: passed_over.is_none() && matches!(self.standing, Standing::Eligible(_)),
+            passed_over,
+            until_ms: self.until(),
+        }
+    }
+
     fn until(&self) -> Option<Millis> {
         match self.standing {
             Standing::Later(at, _) => Some(at),
@@ -223,6 +246,31 @@ impl Account {
 }
 
 impl<C: Calendar> Ledger<C> {
+    /// Some of the accounts that cannot serve `request` now, at most `passed_over_max`. Few are looked at: no admission
+    /// scans its pool.
+    pub fn passed_over(&mut self, now: Millis, request: &AdmitRequest) -> Vec<Considered> {
+        if request.passed_over_max == 0 {
+            return Vec::new();
+        }
+        let now = self.advance(now);
+        let pool = self.pool(now, &request.upstreams);
+        let Some(pool) = self.pools.get(&pool).filter(|pool| pool.eligible.len() < pool.members.len()) else {
+            return Vec::new();
+        };
+        let some = pool.members.iter().take(LOOKED_AT_MAX).filter_map(|index| self.accounts.get(*index));
+        let passed = some.map(|account| account.considered(now)).filter(|account| !account.eligible);
+        passed.take(request.passed_over_max).collect()
+    }
+
+    /// One key, as of `now`.
+    pub fn key_status(&mut self, now: Millis, id: &str) -> Option<KeyStatus> {
+        let now = self.advance(now);
+        let today = self.today;
+        let client = self.clients.get_mut(*self.client_index.get(id)?).filter(|client| !client.removed)?;
+        client.meter.roll(now, today);
+        Some(KeyStatus::of(client))
+    }
+
     /// Everything, as of `now`.
     pub fn status(&mut self, now: Millis) -> Status {
         let now = self.advance(now);
@@ -232,12 +280,7 @@ impl<C: Calendar> Ledger<C> {
         }
         let keys = self.clients.iter_mut().filter(|client| !client.removed).map(|client| {
             client.meter.roll(now, today);
-            KeyStatus {
-                id: client.spec.id.clone(),
-                in_flight: client.meter.in_flight,
-                limits: client.spec.limits,
-                usage: Usage::of(&client.meter),
-            }
+            KeyStatus::of(client)
         });
         let keys = keys.collect();
         let accounts = self.accounts.iter().filter(|account| !account.removed).map(|account| account.status(now));
@@ -256,14 +299,9 @@ impl<C: Calendar> Ledger<C> {
                 Gate::Open => None,
                 _ => Some("at its limit of tpm".to_owned()),
             };
-            let passed_over = excluded.or_else(|| account.reason(now)).or(tokens);
-            Considered {
-                id: account.spec.id.clone(),
-                upstream: account.spec.upstream.clone(),
-                eligible: passed_over.is_none() && matches!(account.standing, Standing::Eligible(_)),
-                passed_over,
-                until_ms: account.until(),
-            }
+            let considered = account.considered(now);
+            let passed_over = excluded.or(considered.passed_over).or(tokens);
+            Considered { eligible: passed_over.is_none() && considered.eligible, passed_over, ..considered }
         });
         let considered: Vec<Considered> = considered.collect();
         let (serves, obstacle) = match key {

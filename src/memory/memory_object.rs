@@ -23,9 +23,6 @@ pub struct MemoryObject {
 
 impl DurableObject for MemoryObject {
     fn new(state: State, env: Env) -> Self {
-        if let Err(error) = store::create(&state.storage().sql()) {
-            console_error!("memory: {error}");
-        }
         MemoryObject { state, env }
     }
 
@@ -50,17 +47,24 @@ impl MemoryObject {
         answer(self.read(&argument).and_then(|recall: Recall| self.find(&recall)))
     }
 
-    /// Forgets one thing.
+    /// Forgets these things.
     pub async fn forget(&self, argument: String) -> String {
-        answer(self.read(&argument).and_then(|id: String| store::delete(&self.state.storage().sql(), &id)))
+        answer(self.read(&argument).and_then(|ids: Vec<String>| self.drop_all(&ids)))
     }
 
-    /// Forgets what is over.
+    /// Forgets what is over; with the last of it the object leaves no trace.
     pub async fn alarm(&self) {
-        if let Err(error) = store::tidy(&self.state.storage().sql(), Date::now().as_millis(), None) {
+        let storage = self.state.storage();
+        let sql = storage.sql();
+        let left = store::tidy(&sql, Date::now().as_millis(), None).and_then(|()| store::next_end(&sql));
+        let cleared = match left {
+            Ok(Some(_)) => return self.wake_when_due().await,
+            Ok(None) => storage.delete_all().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = cleared {
             console_error!("memory: {error}");
         }
-        self.wake_when_due().await;
     }
 }
 
@@ -73,12 +77,13 @@ impl MemoryObject {
     fn remember(&self, keep: Keep) -> Result<bool> {
         let (sql, now) = (self.state.storage().sql(), Date::now().as_millis());
         let vault = source::vault(&self.env).map_err(|error| worker::Error::from(error.message))?;
+        store::create(&sql)?;
         let mut kept = false;
         for entry in keep.entries {
             let sealed = vault.seal_text(&entry.id, &entry.text).map_err(|error| worker::Error::from(error.message))?;
             if store::fits(&sealed) {
                 let row = Row { id: entry.id, previous: entry.previous, sealed };
-                store::save(&sql, row, now.saturating_add(entry.ttl_s.saturating_mul(1000)))?;
+                store::save(&sql, row, now, now.saturating_add(entry.ttl_s.saturating_mul(1000)))?;
                 kept = true;
             }
         }
@@ -88,6 +93,9 @@ impl MemoryObject {
 
     fn find(&self, recall: &Recall) -> Result<Recalled> {
         let mut recalled = Recalled::default();
+        if !store::exists(&self.state.storage().sql())? {
+            return Ok(recalled);
+        }
         for id in &recall.ids {
             if let Some((_, text)) = self.open(id)? {
                 recalled.found.insert(id.clone(), text);
@@ -99,12 +107,23 @@ impl MemoryObject {
         Ok(recalled)
     }
 
+    /// Whether any of them was there.
+    fn drop_all(&self, ids: &[String]) -> Result<bool> {
+        let sql = self.state.storage().sql();
+        if !store::exists(&sql)? {
+            return Ok(false);
+        }
+        ids.iter().try_fold(false, |dropped, id| Ok(store::delete(&sql, id)? || dropped))
+    }
+
+    /// The chain that ends with `last`, if all of it is there.
     fn chain(&self, last: &str) -> Result<Option<Vec<String>>> {
         let (mut texts, mut next) = (Vec::new(), Some(last.to_owned()));
         while let Some(id) = next {
-            let Some((previous, text)) = self.open(&id)? else { return Ok(None) };
+            let found = self.open(&id)?.filter(|_| texts.len() < CHAIN_MAX);
+            let Some((previous, text)) = found else { return Ok(None) };
             texts.push(text);
-            next = previous.filter(|_| texts.len() < CHAIN_MAX);
+            next = previous;
         }
         texts.reverse();
         Ok(Some(texts))

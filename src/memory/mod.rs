@@ -13,7 +13,13 @@ use crate::chat::ChatError;
 use crate::rpc;
 
 const BINDING: &str = "MEMORY";
+/// For what a call cannot do without.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// For what is better to have: a memory that is ill must not hold up answers, nor the accounts that gave them.
+const SHORT_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The longest text that fits a row once it is sealed, in bytes.
+pub const TEXT_MAX: usize = 1_400_000;
 
 /// One thing to remember.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +65,7 @@ pub struct Recalled {
 pub async fn keep(env: &Env, owner: &str, keep: &Keep) {
     if !keep.entries.is_empty() {
         // The call logs its own failure.
-        drop(rpc::call::<_, bool>(env, BINDING, owner, "keep", keep, DEADLINE).await);
+        drop(rpc::call::<_, bool>(env, BINDING, owner, "keep", keep, SHORT_DEADLINE).await);
     }
 }
 
@@ -71,10 +77,15 @@ pub async fn recall(env: &Env, owner: &str, recall: &Recall) -> Result<Recalled,
     rpc::call(env, BINDING, owner, "recall", recall, DEADLINE).await
 }
 
-/// Forgets one thing. Whether it was there.
+/// What `owner` has of it, where the memory answers soon.
+pub async fn recall_soon(env: &Env, owner: &str, recall: &Recall) -> Recalled {
+    rpc::call(env, BINDING, owner, "recall", recall, SHORT_DEADLINE).await.unwrap_or_default()
+}
+
+/// Forgets these things. Whether any was there.
 ///
 /// # Errors
 /// `Internal` when the memory does not answer.
-pub async fn forget(env: &Env, owner: &str, id: &str) -> Result<bool, ChatError> {
-    rpc::call(env, BINDING, owner, "forget", &id, DEADLINE).await
+pub async fn forget(env: &Env, owner: &str, ids: Vec<&str>) -> Result<bool, ChatError> {
+    rpc::call(env, BINDING, owner, "forget", &ids, DEADLINE).await
 }

@@ -13,14 +13,21 @@ pub(super) struct Row {
     pub(super) sealed: String,
 }
 
-/// Makes the table.
+/// Makes the table. The long column is the last: what is counted and sorted by stands before it, else every row would be
+/// read as a whole for that.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
     sql.exec(
-        "CREATE TABLE IF NOT EXISTS memory \
-         (id TEXT PRIMARY KEY, previous TEXT, sealed TEXT, expires_ms INTEGER) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS remembered \
+         (id TEXT PRIMARY KEY, kept_ms INTEGER, expires_ms INTEGER, bytes INTEGER, previous TEXT, sealed TEXT) \
+         WITHOUT ROWID",
         None,
     )
     .map(drop)
+}
+
+/// Whether there is a table: who merely asks gets none, else every made-up credential of a direct caller would leave one.
+pub(super) fn exists(sql: &SqlStorage) -> Result<bool> {
+    Ok(one_number(sql, "SELECT COUNT(*) AS number FROM sqlite_master WHERE name = 'remembered'")? == Some(1))
 }
 
 /// Whether a row can hold `sealed`.
@@ -29,11 +36,12 @@ pub(super) fn fits(sealed: &str) -> bool {
 }
 
 /// Stores one thing.
-pub(super) fn save(sql: &SqlStorage, row: Row, expires_ms: u64) -> Result<()> {
+pub(super) fn save(sql: &SqlStorage, row: Row, now_ms: u64, expires_ms: u64) -> Result<()> {
     let previous = row.previous.map_or(SqlStorageValue::Null, Into::into);
+    let bytes = number(row.sealed.len() as u64)?;
     sql.exec(
-        "INSERT OR REPLACE INTO memory (id, previous, sealed, expires_ms) VALUES (?, ?, ?, ?)",
-        vec![row.id.into(), previous, row.sealed.into(), number(expires_ms)?],
+        "INSERT OR REPLACE INTO remembered (id, kept_ms, expires_ms, bytes, previous, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+        vec![row.id.into(), number(now_ms)?, number(expires_ms)?, bytes, previous, row.sealed.into()],
     )
     .map(drop)
 }
@@ -41,7 +49,7 @@ pub(super) fn save(sql: &SqlStorage, row: Row, expires_ms: u64) -> Result<()> {
 /// One thing, if its time is not over.
 pub(super) fn load(sql: &SqlStorage, id: &str, now_ms: u64) -> Result<Option<Row>> {
     let rows = sql.exec(
-        "SELECT id, previous, sealed FROM memory WHERE id = ? AND expires_ms > ?",
+        "SELECT id, previous, sealed FROM remembered WHERE id = ? AND expires_ms > ?",
         vec![id.into(), number(now_ms)?],
     )?;
     Ok(rows.to_array::<Row>()?.into_iter().next())
@@ -49,16 +57,16 @@ pub(super) fn load(sql: &SqlStorage, id: &str, now_ms: u64) -> Result<Option<Row
 
 /// Forgets one thing. Whether it was there.
 pub(super) fn delete(sql: &SqlStorage, id: &str) -> Result<bool> {
-    Ok(sql.exec("DELETE FROM memory WHERE id = ?", vec![id.into()])?.rows_written() > 0)
+    Ok(sql.exec("DELETE FROM remembered WHERE id = ?", vec![id.into()])?.rows_written() > 0)
 }
 
 /// Forgets what is over, and the oldest of what is more than `max_bytes`; without a bound, only the former.
 pub(super) fn tidy(sql: &SqlStorage, now_ms: u64, max_bytes: Option<u64>) -> Result<()> {
-    sql.exec("DELETE FROM memory WHERE expires_ms <= ?", vec![number(now_ms)?])?;
+    sql.exec("DELETE FROM remembered WHERE expires_ms <= ?", vec![number(now_ms)?])?;
     if let Some(max_bytes) = max_bytes {
         sql.exec(
-            "DELETE FROM memory WHERE id IN (SELECT id FROM (SELECT id, \
-             SUM(LENGTH(sealed)) OVER (ORDER BY expires_ms DESC, id) AS total FROM memory) WHERE total > ?)",
+            "DELETE FROM remembered WHERE id IN (SELECT id FROM (SELECT id, \
+             SUM(bytes) OVER (ORDER BY kept_ms DESC, id) AS total FROM remembered) WHERE total > ?)",
             vec![number(max_bytes)?],
         )?;
     }
@@ -67,12 +75,16 @@ pub(super) fn tidy(sql: &SqlStorage, now_ms: u64, max_bytes: Option<u64>) -> Res
 
 /// When the next thing is over.
 pub(super) fn next_end(sql: &SqlStorage) -> Result<Option<u64>> {
+    one_number(sql, "SELECT MIN(expires_ms) AS number FROM remembered")
+}
+
+fn one_number(sql: &SqlStorage, query: &str) -> Result<Option<u64>> {
     #[derive(Deserialize)]
-    struct End {
-        end: Option<f64>,
+    struct One {
+        number: Option<f64>,
     }
-    let rows = sql.exec("SELECT MIN(expires_ms) AS end FROM memory", None)?.to_array::<End>()?;
-    Ok(rows.into_iter().next().and_then(|row| row.end).map(|end| end as u64))
+    let rows = sql.exec(query, None)?.to_array::<One>()?;
+    Ok(rows.into_iter().next().and_then(|row| row.number).map(|number| number as u64))
 }
 
 fn number(value: u64) -> Result<SqlStorageValue> {

@@ -6,7 +6,8 @@
 //! `<｜tool▁calls▁begin｜>` around JSON, and an answer that is nothing but `{"tool_calls": …}`.
 //!
 //! A call whose arguments do not fit their schema is brought closer where that is safe, and given to the caller as it is
-//! otherwise: an agent answers a bad call with an error that the model can learn from, and a lost call with nothing.
+//! otherwise: an agent answers a bad call with an error that the model can learn from, and a lost call with nothing. But a
+//! tool that is `strict` is not called with what does not fit: the answer has failed then.
 mod json;
 mod markup;
 mod parse;

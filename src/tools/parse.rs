@@ -20,12 +20,15 @@ pub struct Parser {
     held: String,
     block: Option<Block>,
     made: u32,
+    misfit: Option<String>,
     /// The code fence that the text is in: its letter, and how many.
     fence: Option<(char, usize)>,
     /// So far the line ends the fence; a word after it would make it a line of the code.
     fence_ends: bool,
     inline_code: bool,
     line_start: bool,
+    /// Spaces at the end of the text, which are nobody's where a call follows.
+    blank: String,
     /// Something other than spaces was given.
     said: bool,
     /// A call was the last that was given.
@@ -61,10 +64,12 @@ impl Parser {
             held: String::new(),
             block: None,
             made: 0,
+            misfit: None,
             fence: None,
             fence_ends: false,
             inline_code: false,
             line_start: true,
+            blank: String::new(),
             said: false,
             after_call: false,
         }
@@ -73,6 +78,11 @@ impl Parser {
     /// No call was made.
     pub fn unmet(&self) -> bool {
         self.made == 0
+    }
+
+    /// The call of a strict tool whose arguments do not fit, which was not given: which, and why.
+    pub fn misfit(&self) -> Option<&str> {
+        self.misfit.as_deref()
     }
 
     /// Takes the next event, of which only text is looked at.
@@ -99,9 +109,12 @@ impl Parser {
         let rest = std::mem::take(&mut self.held);
         match self.block.take() {
             // What was cut off in its middle must not be made, and half a call is no text.
-            Some(_) if reason != FinishReason::Stop => {}
+            Some(_) if reason != FinishReason::Stop => self.blank.clear(),
             Some(block) => self.close(&rest, block, &mut out),
             None => self.say(&rest, &mut out),
+        }
+        if self.made == 0 && !self.blank.is_empty() {
+            out.push(ChatEvent::Text(std::mem::take(&mut self.blank)));
         }
         let called = self.made > 0 && reason == FinishReason::Stop;
         out.push(ChatEvent::Finish(if called { FinishReason::ToolCalls } else { reason }));
@@ -257,8 +270,17 @@ impl Parser {
     }
 
     fn call(&mut self, call: Written, out: &mut Vec<ChatEvent>) {
-        let schema = self.tool(&call.name).map_or(&Value::Null, |tool| &tool.parameters);
-        let arguments = schema::coerced(schema, call.arguments).to_string();
+        let tool = self.tool(&call.name);
+        let schema = tool.map_or(&Value::Null, |tool| &tool.parameters);
+        let arguments = schema::coerced(schema, call.arguments);
+        if tool.is_some_and(|tool| tool.strict == Some(true))
+            && let Some(what) = schema::misfit(schema, &arguments)
+        {
+            self.misfit.get_or_insert_with(|| format!("{}: {what}", call.name));
+            return;
+        }
+        self.blank.clear();
+        let arguments = arguments.to_string();
         out.push(ChatEvent::ToolCall { index: self.made, id: call_id(), name: call.name });
         out.push(ChatEvent::Arguments(arguments));
         self.made = self.made.saturating_add(1);
@@ -276,11 +298,13 @@ impl Parser {
                 text = text.get(tag.length..).unwrap_or_default().trim_start();
             }
         }
-        self.said |= !text.trim().is_empty();
-        if !text.is_empty() {
+        let (said, blank) = text.split_at(text.trim_end().len());
+        if !said.is_empty() {
+            self.said = true;
             self.after_call = false;
-            out.push(ChatEvent::Text(text.to_owned()));
+            out.push(ChatEvent::Text(std::mem::take(&mut self.blank) + said));
         }
+        self.blank.push_str(blank);
     }
 }
 

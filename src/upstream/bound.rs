@@ -43,7 +43,7 @@ impl Bounded {
                     }
                 }
                 // No stop sequence came of what was held back.
-                event @ (ChatEvent::Finish(_) | ChatEvent::ToolCall { .. }) => {
+                event @ (ChatEvent::Finish(_) | ChatEvent::ToolCall { .. } | ChatEvent::Reasoning(_)) => {
                     out.extend(text_of(std::mem::take(&mut self.bound.held)));
                     out.push(event);
                 }

@@ -17,8 +17,21 @@ class Reply {
 
 /** Posts `body`; `headers` is a JSON object. Redirects are not followed: a credential never goes to another host. */
 export async function post(url, headers, body, stream, signal) {
-  const response = await fetch(url, { method: 'POST', headers: JSON.parse(headers), body, redirect: 'manual', signal });
+  const { response } = await open(url, headers, body, signal);
   const isStream = stream && response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream');
   if (isStream || response.status !== 200) return new Reply(response);
   return new Reply(response, new Uint8Array(await response.arrayBuffer()));
+}
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** As `post`, for a service that says nothing reliable of what it answers: the body is a stream, whatever it is. */
+export async function open(url, headers, body, signal) {
+  return new Reply(await fetch(url, { method: 'POST', headers: JSON.parse(headers), body, redirect: 'manual', signal }));
 }

@@ -1,4 +1,7 @@
 //! Calls of a service over HTTP.
+use std::pin::pin;
+
+use futures::future::{Either, select};
 use js_sys::Uint8Array;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
@@ -32,6 +35,9 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn header(this: &Reply, name: &str) -> Option<String>;
 
+    #[wasm_bindgen(js_name = aborted)]
+    async fn aborted_js(signal: &AbortSignal);
+
     #[wasm_bindgen(catch, js_name = post)]
     async fn post_js(
         url: &str,
@@ -40,6 +46,9 @@ extern "C" {
         stream: bool,
         signal: Option<&AbortSignal>,
     ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = open)]
+    async fn open_js(url: &str, headers: &str, body: Uint8Array, signal: &AbortSignal) -> Result<JsValue, JsValue>;
 }
 
 /// Posts `body` to `url`. Answers once the headers of a `stream` or of an error are there, or all of a plain answer.
@@ -53,10 +62,34 @@ pub async fn post(
     stream: bool,
     signal: Option<&AbortSignal>,
 ) -> Result<Reply, Failure> {
+    let reply = post_js(url, &json(headers), Uint8Array::from(body), stream, signal).await;
+    reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+}
+
+/// As [`post`], for a service that says nothing reliable of what it answers: the body is a stream, whatever it is.
+///
+/// # Errors
+/// When the connection fails, or when `signal` aborts.
+pub async fn open(url: &str, headers: &[(&str, &str)], body: &[u8], signal: &AbortSignal) -> Result<Reply, Failure> {
+    let reply = open_js(url, &json(headers), Uint8Array::from(body), signal).await;
+    reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+}
+
+fn json(headers: &[(&str, &str)]) -> String {
     let headers: Map<String, Value> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
-    let reply = post_js(url, &Value::from(headers).to_string(), Uint8Array::from(body), stream, signal).await;
-    reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+    Value::from(headers).to_string()
+}
+
+/// What `work` gives, unless `signal` aborts first.
+///
+/// # Errors
+/// When `signal` aborts.
+pub async fn unless_aborted<T>(work: impl Future<Output = T>, signal: &AbortSignal) -> Result<T, Failure> {
+    match select(pin!(work), pin!(aborted_js(signal))).await {
+        Either::Left((done, _)) => Ok(done),
+        Either::Right(_) => Err(of_network()),
+    }
 }
 
 impl Reply {

@@ -7,3 +7,4 @@ pub mod fetch;
 pub mod openai;
 pub mod service;
 pub mod text_only;
+pub mod volcengine_console;

@@ -10,7 +10,7 @@ use worker::Delay;
 use super::decode::Decode;
 use super::failure::{Failure, of_network};
 use super::openai::meter::Meter;
-use super::{deepseek_web, openai};
+use super::{deepseek_web, openai, volcengine_console};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
 
@@ -23,6 +23,8 @@ pub enum Service<'a> {
     Openai(openai::call::Call<'a>),
     /// DeepSeek's web chat.
     DeepseekWeb(Box<deepseek_web::call::Call<'a>>),
+    /// Volcengine's console.
+    VolcengineConsole(Box<volcengine_console::call::Call<'a>>),
 }
 
 /// How a service answered.
@@ -44,6 +46,7 @@ impl Service<'_> {
         match self {
             Service::Openai(call) => call.open(signal, headers_seen).await,
             Service::DeepseekWeb(call) => call.open(signal, headers_seen).await,
+            Service::VolcengineConsole(call) => call.open(signal, headers_seen).await,
         }
     }
 
@@ -53,7 +56,7 @@ impl Service<'_> {
     /// What the service answered instead.
     pub async fn resume(&self, signal: &AbortSignal) -> Result<Source, Failure> {
         match self {
-            Service::Openai(_) => Err(of_network()),
+            Service::Openai(_) | Service::VolcengineConsole(_) => Err(of_network()),
             Service::DeepseekWeb(call) => call.resume(signal).await,
         }
     }

@@ -1,8 +1,12 @@
-// Claude Code and Codex CLI without a terminal, each in a home and a project of its own, with nothing but the gateway to talk to.
+// Coding agents without a terminal, each in a home and a project of its own, with nothing but the gateway to talk to.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { CLIENT_KEY } from './harness.mjs';
 
 const NOTES = 'The answer is 41.\n';
@@ -25,8 +29,8 @@ export class Workplace {
   }
 
   /** Runs Claude Code; `result` is its last line, as JSON. */
-  claude(path, { base, format = ['json'], args = [], env = {} }) {
-    return this.#start(path, ['-p', TASK, '--output-format', ...format, '--allowedTools', 'Read', 'Edit', ...args], {
+  claude(path, { base, ask = TASK, format = ['json'], args = [], env = {} }) {
+    return this.#start(path, ['-p', ask, '--output-format', ...format, '--allowedTools', 'Read', 'Edit', ...args], {
       CLAUDE_CONFIG_DIR: join(this.home, '.claude'),
       ANTHROPIC_BASE_URL: base,
       ANTHROPIC_AUTH_TOKEN: CLIENT_KEY,
@@ -56,6 +60,39 @@ export class Workplace {
     });
   }
 
+  /** Runs opencode; `events` are its lines. */
+  opencode(path, { base, model }) {
+    const weir = { npm: '@ai-sdk/openai-compatible', name: 'Weir', options: { baseURL: `${base}/v1`, apiKey: CLIENT_KEY }, models: { [model]: {} } };
+    const config = { provider: { weir }, permission: 'allow', autoupdate: false, share: 'disabled' };
+    return this.#start(path, ['run', '--format', 'json', '--model', `weir/${model}`, TASK], {
+      OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
+      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      OPENCODE_DISABLE_AUTOUPDATE: '1',
+      OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+      OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
+    });
+  }
+
+  /** Runs Qwen Code. */
+  qwen(path, { base, model }) {
+    return this.#start(path, ['--auth-type', 'openai', '--yolo', '-p', TASK], {
+      OPENAI_BASE_URL: `${base}/v1`,
+      OPENAI_API_KEY: CLIENT_KEY,
+      OPENAI_MODEL: model,
+      QWEN_TELEMETRY_ENABLED: 'false',
+    });
+  }
+
+  /** Runs aider, which has no tools: it reads its files itself, and edits from what the model writes. */
+  aider(path, { base, model }) {
+    const quiet = ['--no-git', '--no-check-update', '--no-show-model-warnings', '--no-show-release-notes', '--no-gitignore', '--no-pretty', '--analytics-disable'];
+    return this.#start(path, ['--model', `openai/${model}`, '--edit-format', 'diff', '--yes-always', ...quiet, '--message', TASK, 'notes.txt'], {
+      OPENAI_API_BASE: `${base}/v1`,
+      OPENAI_API_KEY: CLIENT_KEY,
+      LITELLM_LOCAL_MODEL_COST_MAP: 'True',
+    });
+  }
+
   /** The agent at work: `ended` resolves with its code, its output and the lines of it that are JSON; `says` waits for a part of that. */
   #start(path, args, env) {
     const kept = Object.fromEntries(['PATH', 'LANG', 'SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
@@ -81,4 +118,26 @@ export class Workplace {
       });
     return { child, ended, says };
   }
+}
+
+/** A door before the gateway: `passed` lists what went through it, and with what status it came back. */
+export async function watch(context, base) {
+  const passed = [];
+  const server = createServer(async (request, response) => {
+    const { host: _, connection: __, ...headers } = request.headers;
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
+    const answer = await fetch(base + request.url, { method: request.method, headers, ...(pieces.length > 0 && { body: Buffer.concat(pieces) }) });
+    passed.push({ path: request.url, status: answer.status });
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
+    if (answer.body === null) response.end();
+    else await pipeline(Readable.fromWeb(answer.body), response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${server.address().port}`, passed };
 }

@@ -1,17 +1,17 @@
-// Claude Code and Codex CLI, unmodified, do a task of several turns through the gateway: they read a file, edit it and report.
+// Coding agents, unmodified, do a task of several turns through the gateway: they read a file, edit it and report.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { ensureAgent } from '../../scripts/agents.mjs';
 import { startDeepSeek } from '../simulators/deepseek.mjs';
 import { speakDeepSeek, speakOpenAi } from '../simulators/model.mjs';
 import { Gate, startSimulator } from '../simulators/openai.mjs';
-import { TASK, Workplace } from './agents.mjs';
+import { TASK, Workplace, watch } from './agents.mjs';
+import { create } from './claude-client.mjs';
 import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
 
-const claude = await ensureAgent('claude');
-const codex = await ensureAgent('codex');
-const skipClaude = { skip: claude.reason ?? false };
-const skipCodex = { skip: codex.reason ?? false };
+const [claude, codex, opencode, qwen, aider] = await Promise.all(['claude', 'codex', 'opencode', 'qwen', 'aider'].map(ensureAgent));
+const unlessRuns = ({ reason }) => ({ skip: reason ?? false });
+const [skipClaude, skipCodex] = [claude, codex].map(unlessRuns);
 const account = 'one@example.com';
 const kinds = {};
 
@@ -20,11 +20,12 @@ before(async () => {
   const [sim, chat] = await Promise.all([startSimulator({ profile: 'deepseek' }), startDeepSeek()]);
   chat.addAccount(account);
   const settings = { max_attempts: 1, deadlines: { stall_ms: 60_000 } };
+  const aliases = { 'house/coder': 'deepseek-reasoner' };
   const pool = { upstream: { reasoning: 'thinking' } };
-  const native = await start({ config: pools(sim, { 'deepseek-chat': pool, 'deepseek-reasoner': pool }, { settings }) });
+  const native = await start({ config: pools(sim, { 'deepseek-chat': pool, 'deepseek-reasoner': pool }, { settings, aliases }) });
   const emulated = await start({
     config: {
-      keys: [CLIENT_KEY], upstreams: [{ id: 'deepseek-web', base_url: chat.url }], settings,
+      keys: [CLIENT_KEY], upstreams: [{ id: 'deepseek-web', base_url: chat.url }], settings, aliases,
       accounts: [{ id: 'one', email: account, password: `password-of-${account}`, limits: { min_gap_ms: 0 } }],
     },
   });
@@ -93,6 +94,7 @@ for (const kind of ['native tools', 'emulated tools']) {
   for (const [what, { suffix = '', args, served }] of Object.entries({
     'a Sonnet name': { args: ['--model', 'claude-sonnet-4-5'], served: 'deepseek-chat' },
     'an Opus name, below /anthropic': { suffix: '/anthropic', args: ['--model', 'claude-opus-4-5'], served: 'deepseek-reasoner' },
+    'a name of the operator\'s own (A52)': { args: ['--model', 'house/coder'], served: 'deepseek-reasoner' },
     'a model\'s own name': { args: ['--model', 'deepseek-reasoner'], served: 'deepseek-reasoner' },
   })) {
     test(`Claude Code, ${kind}: reads, edits and reports, with ${what}`, skipClaude, async (context) => {
@@ -146,6 +148,62 @@ for (const kind of ['native tools', 'emulated tools']) {
     await settled(upstream);
     upstream.speak(claudeModel(place.file));
     reported(await place.claude(claude.path, { base: upstream.weir.url, args: ['--model', 'claude-sonnet-4-5'] }).ended, place);
+  });
+
+  test(`Claude Code, ${kind}: /context counts by the gateway (A45)`, skipClaude, async (context) => {
+    const [upstream, place] = [kinds[kind], new Workplace(context)];
+    const { url, passed } = await watch(context, upstream.weir.url);
+    const { code, events, stdout, stderr } = await place.claude(claude.path, { base: url, ask: '/context', format: ['stream-json', '--verbose'], args: ['--model', 'claude-sonnet-4-5'] }).ended;
+    assert.equal(code, 0, stdout + stderr);
+    const counts = passed.filter(({ path }) => path.startsWith('/v1/messages/count_tokens'));
+    assert.ok(counts.length > 10, JSON.stringify(passed));
+    assert.deepEqual([...new Set(counts.map(({ status }) => status))], [200]);
+    const { context_usage: usage } = events.find(({ context_usage: usage }) => usage);
+    const tokens = Object.fromEntries(usage.categories.map(({ name, tokens }) => [name, tokens]));
+    assert.ok(tokens['System prompt'] > 1_000 && tokens['System tools'] > 1_000, JSON.stringify(tokens));
+    assert.ok(usage.total_tokens > 5_000 && usage.total_tokens < usage.raw_max_tokens);
+    assert.equal(upstream.asked().length, 0, 'no upstream is asked');
+  });
+
+  test(`Claude Code, ${kind}: /compact puts a summary in place of the conversation`, skipClaude, async (context) => {
+    const [upstream, place] = [kinds[kind], new Workplace(context)];
+    const run = (more, args = []) => place.claude(claude.path, { base: upstream.weir.url, args: ['--model', 'claude-sonnet-4-5', ...args], ...more }).ended;
+    upstream.speak(claudeModel(place.file));
+    reported(await run(), place);
+    const prompts = [];
+    upstream.speak(({ offers, all }) => {
+      prompts.push(all);
+      return { text: /Do NOT call any tools/.test(all) ? '<analysis>Short.</analysis><summary>It was forty-one.</summary>' : 'Forty-one.' };
+    });
+    const { code, events, stdout, stderr } = await run({ ask: '/compact', format: ['stream-json', '--verbose'] }, ['--continue']);
+    assert.equal(code, 0, stdout + stderr);
+    assert.ok(events.some(({ compact_result: result }) => result === 'success'), stdout);
+    const { result } = await run({ ask: 'What was the number?' }, ['--continue']);
+    assert.equal(result.result, 'Forty-one.');
+    const [compacting, after] = [prompts[0], prompts.at(-1)];
+    assert.deepEqual([compacting, after].map((prompt) => prompt.includes(TASK)), [true, false]);
+    assert.ok(after.includes('It was forty-one.') && after.includes('What was the number?'));
+    await settled(upstream);
+  });
+
+  test(`Claude Code, ${kind}: its permission classifier gets a verdict that begins with <block> (A51)`, async () => {
+    const upstream = kinds[kind];
+    upstream.speak(() => ({ reasoning: 'It only reads.', text: '<block>no</block>\n\nIt only reads a file.' }));
+    const system = [{ type: 'text', text: 'You are a permission classifier.' }];
+    const shape = { model: 'claude-sonnet-4-5', stop_sequences: ['</block>'], thinking: { type: 'disabled' }, system, stream: false };
+    const verdict = ['<block>no', 'stop_sequence', '</block>'];
+    for (const [body, wanted] of [
+      [{ ...shape, max_tokens: 64 }, verdict],
+      [{ ...shape, max_tokens: 8_192 }, verdict],
+      [{ model: 'claude-haiku-4-5', max_tokens: 512, temperature: 0, system }, ['<block>no</block>\n\nIt only reads a file.', 'end_turn', null]],
+    ]) {
+      const { message } = await create(upstream.weir, { messages: [{ role: 'user', content: 'Read notes.txt' }], ...body }, { path: '/v1/messages?beta=true' });
+      assert.deepEqual([message.content.map(({ text }) => text).join(''), message.stop_reason, message.stop_sequence], wanted);
+      assert.ok(message.content.every(({ type }) => type === 'text'));
+    }
+    const thinks = upstream.asked().map(({ body }) => body.thinking_enabled ?? body.thinking?.type !== 'disabled');
+    assert.deepEqual(thinks, [false, false, false], 'nor does the model');
+    await settled(upstream);
   });
 
   test(`Claude Code, ${kind}: a wrong key is an error that it shows`, skipClaude, async (context) => {
@@ -209,6 +267,58 @@ for (const kind of ['native tools', 'emulated tools']) {
     assert.equal(events.findLast(({ item }) => item?.type === 'agent_message').item.text, REPORT);
     assert.ok(!events.some(({ item }) => item?.text === 'Half an answer'));
     assert.equal(upstream.asked().length, 4);
+  });
+}
+
+/** Reads the file and edits it with the tools of these names, and reports. */
+const editorModel = ({ read, edit, fields: [path, before, after] }, file, seen) => ({ offers, results, all }) => {
+  if (!offers(edit)) return { text: 'Notes' };
+  (seen.prompts ??= []).push(all);
+  if (results.length === 0) return { reasoning: 'I must look first.', calls: [[read, { [path]: file }]] };
+  const number = /answer is (\d+)/.exec(results[0])?.[1];
+  if (results.length === 1) return { reasoning: 'Now the edit.', calls: [[edit, { [path]: file, [before]: `is ${number}`, [after]: `is ${Number(number) + 1}` }]] };
+  return { reasoning: 'Done.', text: REPORT };
+};
+const editors = {
+  opencode: {
+    name: 'opencode', agent: opencode, tools: { read: 'read', edit: 'edit', fields: ['filePath', 'oldString', 'newString'] },
+    said({ events, stdout }) {
+      assert.deepEqual(events.filter(({ type }) => type === 'tool_use').map(({ part: { tool, state } }) => [tool, state.status]), [['read', 'completed'], ['edit', 'completed']], stdout);
+      assert.ok(events.findLast(({ type }) => type === 'step_finish').part.tokens.input > 500, 'its context meter');
+      return events.findLast(({ type }) => type === 'text').part.text;
+    },
+  },
+  qwen: { name: 'Qwen Code', agent: qwen, tools: { read: 'read_file', edit: 'edit', fields: ['file_path', 'old_string', 'new_string'] }, said: ({ stdout }) => stdout.trim() },
+};
+
+for (const kind of ['native tools', 'emulated tools']) {
+  for (const [command, { name, agent, tools, said }] of Object.entries(editors)) {
+    test(`${name}, ${kind}: reads, edits and reports`, unlessRuns(agent), async (context) => {
+      const [upstream, place, seen] = [kinds[kind], new Workplace(context), {}];
+      upstream.speak(editorModel(tools, place.file, seen));
+      const run = await place[command](agent.path, { base: upstream.weir.url, model: 'deepseek-reasoner' }).ended;
+      assert.equal(run.code, 0, run.stdout + run.stderr);
+      assert.equal(said(run), REPORT);
+      assert.equal(place.notes, 'The answer is 42.\n');
+      assert.equal(seen.prompts.length, 3);
+      assert.ok(seen.prompts[0].includes(TASK));
+      await settled(upstream);
+    });
+  }
+
+  test(`aider, ${kind}: edits what the model's text says, and shows its thoughts (C17)`, unlessRuns(aider), async (context) => {
+    const [upstream, place] = [kinds[kind], new Workplace(context)];
+    upstream.speak(({ all }) => {
+      const number = /answer is (\d+)/.exec(all)?.[1];
+      const edit = `<<<<<<< SEARCH\nThe answer is ${number}.\n=======\nThe answer is ${Number(number) + 1}.\n>>>>>>> REPLACE`;
+      return { reasoning: 'The sum is off by one.', text: `${REPORT}\n\nnotes.txt\n\`\`\`\n${edit}\n\`\`\`\n` };
+    });
+    const { code, stdout, stderr } = await place.aider(aider.path, { base: upstream.weir.url, model: 'deepseek-reasoner' }).ended;
+    assert.equal(code, 0, stdout + stderr);
+    assert.equal(place.notes, 'The answer is 42.\n', stdout);
+    assert.match(stdout, /The sum is off by one\.[^]*Corrected 41: the answer is 42 — schön 好\./);
+    assert.equal(upstream.asked().length, 1);
+    await settled(upstream);
   });
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startSimulator } from '../simulators/openai.mjs';
 import { create, hello, stream } from './claude-client.mjs';
-import { pools, start } from './harness.mjs';
+import { pools, secretOf, start } from './harness.mjs';
 
 let sim, official, weir;
 
@@ -235,6 +235,22 @@ test('blocks of server tools in the history become text or nothing', async () =>
   assert.ok(textOf(body.messages[1].content).includes('Found.'));
   assert.equal(textOf(body.messages[2].content), 'More.');
   assert.ok(!sim.last.raw.includes('SEALED'));
+});
+
+test('what is shown goes to an upstream that looks at it, if any serves the model', async (context) => {
+  const models = ['shared'];
+  const config = pools(sim, { blind: { upstream: { models, images: false } }, looking: { upstream: { models } } });
+  sim.addModels('shared');
+  const own = await start({ config });
+  context.after(() => own.stop());
+  const shown = [{ role: 'user', content: [{ type: 'text', text: 'See:' }, picture] }];
+  for (let turn = 0; turn < 4; turn += 1) {
+    await create(own, { model: 'shared', messages: [{ role: 'user', content: `no. ${turn}` }, { role: 'assistant', content: 'Yes?' }, ...shown] });
+    assert.equal(sim.last.key, secretOf('looking-1'));
+  }
+  const chat = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.org/a.jpg' } }] }];
+  await own.chat({ model: 'shared', messages: chat });
+  assert.equal(sim.last.key, secretOf('looking-1'));
 });
 
 // ------------------------------------------------------------------------------------- thoughts and formats

@@ -1,5 +1,6 @@
 // DeepSeek web accounts, end to end: the built Worker against a simulated chat that checks what the real one checks.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 import { Gate } from '../simulators/openai.mjs';
 import { startDeepSeek } from '../simulators/deepseek.mjs';
@@ -306,6 +307,17 @@ test('a caller who leaves before the first word has the answer stopped too', asy
   assert.deepEqual([next.status, next.headers.get('x-weir-attempts')], [200, '1'], next.text);
 });
 
+test('a caller who leaves while the account logs in does not hold it', async (context) => {
+  const { weir, names } = await worker(context);
+  sim.rtt_ms = 3_000;
+  context.after(() => (sim.rtt_ms = 0));
+  const raw = new Raw(weir.url, { path: '/v1/chat/completions', headers: { authorization: `Bearer ${CLIENT_KEY}` }, body: reasoner({ stream: true, messages: say('x') }) });
+  await sim.until(() => sim.requests.some(({ path }) => path.endsWith('/login')));
+  raw.rst();
+  await eventually(async () => assert.equal((await weir.account(names[0])).in_flight, 0));
+  assert.ok(!sim.requests.some(({ path }) => path.endsWith('/create')), 'the login has not ended yet');
+});
+
 test('a conversation that its owner deleted is replaced', async (context) => {
   const { weir, names, account } = await worker(context);
   assert.equal((await weir.chat(reasoner())).status, 200);
@@ -333,13 +345,28 @@ test('a conversation that nobody used in time is given up', async (context) => {
 
 test('the next call waits for the end of the stream before, not only of its answer', async (context) => {
   const { weir, account } = await worker(context);
-  sim.frame_ms = 20; // what follows an answer takes its time, and until then the account is busy
-  context.after(() => (sim.frame_ms = 0));
+  // What follows an answer takes its time, and perhaps the account is busy until then.
+  Object.assign(sim, { frame_ms: 20, busy_until_end: true });
+  context.after(() => Object.assign(sim, { frame_ms: 0, busy_until_end: false }));
   const calls = Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? weir.chat(reasoner()) : weir.openChat(reasoner()).then(read)));
   const answers = await Promise.all(calls);
   assert.ok(answers.every((answer) => answer.done || answer.status === 200), JSON.stringify(answers));
   assert.equal(account.peak, 1);
   assert.equal(sim.requests.filter(({ path }) => path.endsWith('/completion')).length, calls.length, 'none was refused and tried again');
+});
+
+test('streams as they were captured, older formats too, token by token', async (context) => {
+  const { weir } = await worker(context, { web: { citations: 'dropped' } });
+  const folder = new URL('../fixtures/deepseek-sse/', import.meta.url);
+  const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8'));
+  const whole = Object.entries(expected).filter(([name, { status }]) => ['FINISHED', 'stop'].includes(status) && !name.includes('continue'));
+  assert.equal(whole.length, 7);
+  for (const [name, { answer: marked, reasoning }] of whole) {
+    const answer = marked.replace(/\[(citation|reference):\d+\]/g, '');
+    sim.next({ is: 'replay', stream: readFileSync(new URL(name, folder), 'utf8'), piece: 7 });
+    const got = await read(await weir.openChat(reasoner({ messages: say(name) })));
+    assert.deepEqual([got.content, got.reasoning_content, got.finish, got.done], [answer, reasoning, 'stop', true], name);
+  }
 });
 
 test('an account logs in with its mobile number', async (context) => {

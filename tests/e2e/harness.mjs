@@ -99,6 +99,7 @@ export class Gateway {
             REGISTRY: { className: 'Registry', useSQLite: true },
             SESSION: { className: 'Session', useSQLite: true },
             MEMORY: { className: 'Memory', useSQLite: true },
+            STATS: { className: 'Stats', useSQLite: true },
           },
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         },
@@ -141,7 +142,9 @@ export class Gateway {
     const response = await this.fetch(method, path, { key, body, headers, raw, signal });
     const text = await response.text();
     for (const [secret, what] of this.#secrets) {
-      if (what !== 'client key') assert.ok(!text.includes(secret), `${method} ${path} answers with a secret (${what}): ${text}`);
+      // A web id names an account, as an email does: the operator sees it, and nobody else.
+      if (what === 'client key' || (what.startsWith('web_id') && /^\/(admin|api)\//.test(path))) continue;
+      assert.ok(!text.includes(secret), `${method} ${path} answers with a secret (${what}): ${text}`);
     }
     return { status: response.status, headers: response.headers, text, json: parse(text) };
   }

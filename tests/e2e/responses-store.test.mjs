@@ -52,6 +52,9 @@ for (const [kind, ask] of Object.entries(kinds)) {
     const deleted = await weir.call('DELETE', `/v1/responses/${response.id}`);
     assert.deepEqual([deleted.status, deleted.json], [200, { id: response.id, object: 'response', deleted: true }], deleted.text);
     refusesUnknown(await get(response.id));
+    const item = { type: 'item_reference', id: response.output[0].id };
+    const referring = await weir.call('POST', '/v1/responses', { body: { model: 'plain', input: [item, { role: 'user', content: 'And?' }] } });
+    assert.deepEqual([referring.status, referring.json.error.param], [400, 'input[0].id'], referring.text);
     refusesUnknown(await weir.call('DELETE', `/v1/responses/${response.id}`));
   });
 
@@ -143,6 +146,32 @@ test('ids that never were, and routes that are not there, are 404 (R21)', async 
   const { response } = await whole(weir, { model: 'plain', input: 'hello' });
   for (const [method, rest] of [['POST', 'cancel'], ['GET', 'input_items']]) refusesUnknown(await weir.call(method, `/v1/responses/${response.id}/${rest}`));
   refusesUnknown(await weir.call('POST', '/v1/responses/compact', { body: {} }));
+});
+
+test('what was kept first goes first, whatever its lifetime', async (context) => {
+  const memory = { max_bytes: 60_000, reasoning_s: 60, responses_s: 86_400 };
+  const own = await start({ config: { ...pools(sim, { plain: {}, thinking: { at: thinker, upstream: { reasoning: 'thinking' } } }), settings: { memory } } });
+  context.after(() => own.stop());
+  const make = async () => (await whole(own, { model: 'plain', input: 'x'.repeat(10_000) })).response.id;
+  const made = [await make(), await make(), await make(), await make(), await make(), await make()];
+  const status = async (id) => (await own.call('GET', `/v1/responses/${id}`)).status;
+  assert.deepEqual([await status(made[0]), await status(made[5])], [404, 200], 'there is room for some');
+  // Thoughts, which are kept for a minute, are not pushed aside by responses that are kept for a day.
+  const call = { id: 'call_00_abc', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Oslo"}' } };
+  const [user, input] = [{ role: 'user', content: 'Weather?' }, tools];
+  thinker.next(secretOf('thinking-1'), { is: 'ok', reasoning: ['I look.'], tools: [call] });
+  const { response } = await whole(own, { model: 'thinking', input: [user], tools: input, store: false });
+  const { call_id, name } = response.output.at(-1);
+  const turn = [{ type: 'function_call', call_id, name, arguments: '{}' }, { type: 'function_call_output', call_id, output: 'Snow' }];
+  await whole(own, { model: 'thinking', input: [user, ...turn], tools: input, store: false });
+  assert.equal(thinker.last.body.messages[1].reasoning_content, 'I look.');
+});
+
+test('a kept response is not given as a stream', async () => {
+  const { response } = await whole(weir, { model: 'plain', input: 'hello' });
+  const answer = await get(`${response.id}?stream=true`);
+  assert.deepEqual([answer.status, answer.json.error.param], [400, 'stream'], answer.text);
+  assert.equal((await get(`${response.id}?include[]=x`)).status, 200);
 });
 
 test('a response outlives the Worker, and is sealed', async (context) => {

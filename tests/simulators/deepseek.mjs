@@ -3,7 +3,7 @@
 //   const sim = await startDeepSeek();
 //   sim.addAccount('a@b.c', { password: 'p' });
 //   sim.script = (prompt) => ({ thinking: ['Hm'], text: ['Hello'] });
-//   sim.next({ is: 'hint', reason: 'rate_limit_reached' });   // the next completion, whosever it is
+//   sim.next({ is: 'hint', reason: 'rate_limit_reached' });   // the next completion, whosever it is; or `behaviour` of a script
 //   sim.account('a@b.c').banned = true;                       // or muted_until, device_rejected, captcha, token_refused
 //   sim.account('a@b.c').logins, .peak, .running              // streams at once: the most, and now
 //   sim.requests                                              // every request: path, body, headers, account
@@ -126,6 +126,7 @@ export class DeepSeekSimulator {
     const text = Buffer.concat(pieces).toString();
     const seen = { path, method: request.method, headers: request.headers, body: text === '' ? {} : JSON.parse(text), at: performance.now() };
     this.requests.push(seen);
+    this.#changed();
     if (this.rtt_ms > 0) await new Promise((done) => setTimeout(done, this.rtt_ms));
     try {
       const route = this.#routes[path];
@@ -228,27 +229,33 @@ export class DeepSeekSimulator {
     if (body.parent_message_id !== null && !session.messages.has(body.parent_message_id)) throw biz(26, 'invalid message id');
     this.#verifyWork(seen);
     if (account.muted_until) throw biz(5, 'user is muted', { is_muted: 1, mute_until: account.muted_until });
-    const behaviour = this.#next.shift() ?? { is: 'ok' };
+    const answer = this.script(body.prompt);
+    const behaviour = this.#next.shift() ?? answer.behaviour ?? { is: 'ok' };
     if (behaviour.is === 'http') throw new Failed(behaviour.body ?? '', behaviour.status, behaviour.headers);
     if (behaviour.is === 'json') throw top(behaviour.code, behaviour.msg ?? '');
     const ids = { request: session.last + 1, response: session.last + 2 };
     session.last += 2;
-    const message = { ids, request: body, answer: this.script(body.prompt), fragments: [] };
+    const message = { ids, request: body, answer, fragments: [] };
     session.messages.set(ids.response, message);
-    await this.#stream(response, account, behaviour, async (write) => {
+    await this.#stream(response, account, behaviour, async (write, written) => {
       if (account.running > 1 || account.left > 0) return hint(write, ids, 'parallel_chat_limit');
       if (behaviour.is === 'hint') return hint(write, ids, behaviour.reason);
-      await this.#behave(write, session, message, behaviour);
+      await this.#behave(write, written, session, message, behaviour);
     });
   }
 
-  async #behave(write, session, message, behaviour) {
+  async #behave(write, written, session, message, behaviour) {
     const { ids, request, answer } = message;
+    if (behaviour.is === 'replay') {
+      // A stream as it was captured, older formats too.
+      for (const frame of behaviour.stream.match(/[^]*?\n\r?\n|[^]+$/g)) await write(frame);
+      return;
+    }
     const usage = (fragments) => {
       const said = fragments.filter(({ type }) => type === 'RESPONSE').reduce((sum, { content }) => sum + content.length, 0);
       return (session.usage += Math.ceil(request.prompt.length / 3) + said);
     };
-    const shared = { ids, request, usage, unknown: behaviour.is === 'unknown', isFirst: session.last === 2 };
+    const shared = { ids, request, written, usage, unknown: behaviour.is === 'unknown', isFirst: session.last === 2 };
     if (behaviour.is === 'incomplete') {
       // The answer's budget ends in its middle; `continue` gives the rest.
       const half = Math.ceil(answer.text.length / 2);
@@ -265,20 +272,28 @@ export class DeepSeekSimulator {
     if (!message?.rest) throw biz(26, 'invalid message id');
     const { ids, request, rest, fragments } = message;
     message.rest = undefined;
-    await this.#stream(response, account, {}, (write) => {
+    await this.#stream(response, account, {}, (write, written) => {
       if (account.running > 1 || account.left > 0) return hint(write, ids, 'parallel_chat_limit');
-      return stream(write, { ids, request, answer: { text: rest }, snapshot: fragments, usage: () => 2_551, isFirst: false });
+      return stream(write, { ids, request, written, answer: { text: rest }, snapshot: fragments, usage: () => 2_551, isFirst: false });
     });
   }
 
   /**
    * One stream of an account. The behaviour's `gate` lets frames out one by one; `cut_at`, `end_at`, `stall_at`, `garbage_at`
-   * count frames; `piece` and `crlf` change how they are sent. An answer that its reader left goes on until it is stopped.
+   * count frames; `piece` and `crlf` change how they are sent. An answer that its reader left goes on until it is stopped; an
+   * account is free again when its answer is written or stopped, whatever frames come after; with `busy_until_end`, after those.
    */
   async #stream(response, account, behaviour, run) {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-ds-sse-heartbeat-timeout-secs': '8' });
     response.flushHeaders();
-    const state = { stopped: false };
+    const state = {
+      stopped: false,
+      isFree: false,
+      free() {
+        if (!state.isFree) account.running -= 1;
+        state.isFree = true;
+      },
+    };
     account.streams.add(state);
     account.running += 1;
     account.peak = Math.max(account.peak, account.running);
@@ -309,15 +324,15 @@ export class DeepSeekSimulator {
       }
     };
     try {
-      await run(write);
+      await run(write, this.busy_until_end ? () => {} : state.free);
       response.end();
     } catch (error) {
       if (error instanceof Ended) response.end();
-      else if (error instanceof Gone) account.left += state.stopped ? 0 : 1;
+      else if (error instanceof Gone) account.left += state.isFree ? 0 : 1;
       else throw error;
     } finally {
       account.streams.delete(state);
-      if (account.left === 0) account.running -= 1;
+      if (account.left === 0) state.free();
       this.#changed();
     }
   }
@@ -328,7 +343,10 @@ export class DeepSeekSimulator {
     if (session?.account !== account) throw biz(1, 'ILLEGAL_CHAT_SESSION_ID');
     if (!session.messages.has(seen.body.message_id)) throw biz(26, 'invalid message id');
     account.stops += 1;
-    for (const state of account.streams) state.stopped = true;
+    for (const state of account.streams) {
+      state.stopped = true;
+      state.free();
+    }
     account.running -= account.left;
     account.left = 0;
   }

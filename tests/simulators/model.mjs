@@ -44,16 +44,23 @@ function viewOfMessages(body) {
 export function speakDeepSeek(simulator, model) {
   simulator.script = (prompt) => {
     const { reasoning, text, calls = [] } = model(viewOfPrompt(prompt));
-    const invokes = calls.map(([tool, given]) => `<invoke name="${tool}">\n${parameters(given)}</invoke>\n`).join('');
-    const block = calls.length > 0 ? `\n\n<tool_calls>\n${invokes}</tool_calls>` : '';
-    return { thinking: pieces(reasoning), text: pieces((text ?? '') + block) };
+    return { thinking: pieces(reasoning), text: pieces((text ?? '') + (calls.length > 0 ? `\n\n${blockOf(calls)}` : '')) };
   };
+}
+
+/** Calls as the gateway's prompt asks for them. */
+export function blockOf(calls) {
+  const invokes = calls.map(([tool, given]) => `<invoke name="${tool}">\n${parameters(given)}</invoke>\n`).join('');
+  return `<tool_calls>\n${invokes}</tool_calls>`;
 }
 
 const parameters = (given) =>
   Object.entries(given)
-    .map(([name, value]) => `<parameter name="${name}">${typeof value === 'string' ? `<![CDATA[${value}]]>` : JSON.stringify(value)}</parameter>\n`)
+    .map(([name, value]) => `<parameter name="${name}">${typeof value === 'string' ? cdata(value) : JSON.stringify(value)}</parameter>\n`)
     .join('');
+
+/** A section cannot hold its own end, and is split there. */
+const cdata = (text) => `<![CDATA[${text.replaceAll(']]>', ']]]]><![CDATA[>')}]]>`;
 
 function viewOfPrompt(prompt) {
   const turns = prompt.split('<｜User｜>').map((turn) => turn.split('<｜Assistant｜>')[0]);

@@ -2,7 +2,7 @@
 //
 // A behaviour is given as a name (`'cut'`), a status (`429`), a function, or an object: `{ is: 'cut', after: 3 }`,
 // `{ status: 429, retryAfter: 2 }`. Options of a good answer work with every streaming behaviour: `text`, `reasoning`,
-// `finish`, `usageOn`, `done: false`, `eol`, `space`, `slice`, and `gate`, which holds back every event until it is opened.
+// `finish`, `usageOn`, `cutArguments`, `done: false`, `eol`, `space`, `slice`, and `gate`, which holds back every event until it is opened.
 import { chunksOf, planChat, textCompletion, textPlan } from './openai-plan.mjs';
 
 export const behaviours = {
@@ -126,7 +126,10 @@ export const behaviours = {
   wrong_kind: (call, options) => (call.body.stream ? plain(call, options) : stream(call, options)),
 };
 
-const wholeJson = (call, options) => JSON.stringify(call.profile.completion(planChat(call, options)));
+function wholeJson(call, options) {
+  const { usage, ...rest } = call.profile.completion(planChat(call, options));
+  return JSON.stringify({ ...rest, ...(options.usageOn !== 'none' && { usage }) });
+}
 
 async function plain(call, options) {
   const bytes = Buffer.from(call.record.path === '/completions' ? JSON.stringify(wholeText(call)) : wholeJson(call, options));

@@ -72,7 +72,7 @@ export class Call {
     return this.#gone;
   }
 
-  /** How events are framed from here on: `eol` CRLF, `space: false`, `slice` bytes per write. */
+  /** How events are framed from here on: `eol` CRLF, `space: false`, `slice` bytes per write, or what it gives each time. */
   framing({ eol, space, slice }) {
     if (eol !== undefined) this.#eol = eol;
     if (space !== undefined) this.#space = space ? ' ' : '';
@@ -93,8 +93,9 @@ export class Call {
   /** Writes bytes; done when the system has taken them. */
   async write(bytes) {
     const buffer = Buffer.from(bytes);
-    const size = this.#slice ?? buffer.length;
-    for (let at = 0; at < buffer.length; at += size) {
+    const sizeOf = typeof this.#slice === 'function' ? this.#slice : () => this.#slice ?? buffer.length;
+    for (let at = 0, size; at < buffer.length; at += size) {
+      size = sizeOf();
       await this.orGone(new Promise((done) => this.response.write(buffer.subarray(at, at + size), done)));
       // Each piece in its own packet, as far as a sender can bring that about.
       if (this.#slice !== null) await this.orGone(new Promise((done) => setImmediate(done)));

@@ -62,8 +62,13 @@ export function planChat(call, options = {}) {
   };
 }
 
-/** The chunks of a stream, as objects, up to but without `[DONE]`. `usageOn` is `extra`, `finish` or `none`. */
-export function chunksOf(profile, plan, { usageOn = 'extra' } = {}) {
+const sevens = (text) => text.match(/.{1,7}/gsu) ?? [];
+
+/**
+ * The chunks of a stream, as objects, up to but without `[DONE]`. `usageOn` is `extra`, `finish` or `none`; `cutArguments`
+ * makes pieces of a call's arguments.
+ */
+export function chunksOf(profile, plan, { usageOn = 'extra', cutArguments = sevens } = {}) {
   const chunks = [];
   const usage = profile.usage(plan);
   const emit = (choice, delta, finish) =>
@@ -78,7 +83,7 @@ export function chunksOf(profile, plan, { usageOn = 'extra' } = {}) {
   rounds(plan.choices, 'text', (choice, piece) => emit(choice, profile.delta({ content: piece })));
   for (const choice of plan.choices) for (const [index, tool] of choice.tools.entries()) {
     emit(choice, profile.delta({ tool_calls: [{ index, id: tool.id, type: 'function', function: { name: tool.function.name, arguments: '' } }] }));
-    for (const piece of tool.function.arguments.match(/.{1,7}/gsu) ?? []) {
+    for (const piece of cutArguments(tool.function.arguments, index)) {
       emit(choice, profile.delta({ tool_calls: [{ index, function: { arguments: piece } }] }));
     }
   }

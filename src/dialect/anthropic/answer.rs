@@ -15,36 +15,44 @@ pub struct Form {
     pub input_tokens: u64,
 }
 
-/// Collects a whole message.
+/// Collects a whole message, block by block as they come.
 pub struct Message {
     head: Head,
     form: Form,
-    thinking: String,
-    text: String,
-    calls: Vec<ToolCall>,
+    blocks: Vec<Block>,
     usage: Usage,
+}
+
+enum Block {
+    Thinking(String),
+    Text(String),
+    Call(ToolCall),
 }
 
 impl Message {
     /// A message that begins.
     pub fn new(head: Head, form: Form) -> Message {
-        let (thinking, text, calls) = (String::new(), String::new(), Vec::new());
-        Message { head, form, thinking, text, calls, usage: Usage { prompt: form.input_tokens, ..Usage::default() } }
+        Message { head, form, blocks: Vec::new(), usage: Usage { prompt: form.input_tokens, ..Usage::default() } }
     }
 
     fn body(&self, reason: &FinishReason) -> Result<Value, ChatError> {
-        let mut content = Vec::new();
-        if self.form.thinks && !self.thinking.is_empty() {
-            let signature = signature(&self.thinking);
-            content.push(json!({"type": "thinking", "thinking": self.thinking, "signature": signature}));
+        let mut content = Vec::with_capacity(self.blocks.len());
+        for (index, block) in self.blocks.iter().enumerate() {
+            let shown = match block {
+                Block::Thinking(text) => json!({"type": "thinking", "thinking": text, "signature": signature(text)}),
+                Block::Text(text) => json!({"type": "text", "text": text}),
+                Block::Call(call) => match input(&call.arguments) {
+                    Ok(input) => json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}),
+                    // Where the answer was cut for its length, so was its last call: half of one is none.
+                    Err(_) if *reason == FinishReason::Length && index + 1 == self.blocks.len() => continue,
+                    Err(error) => return Err(error),
+                },
+            };
+            content.push(shown);
         }
         // An empty message makes Claude Code ask again.
-        if !self.text.is_empty() || self.calls.is_empty() {
-            content.push(json!({"type": "text", "text": self.text}));
-        }
-        for call in &self.calls {
-            let input = input(&call.arguments)?;
-            content.push(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}));
+        if content.iter().all(|block| block.get("type").is_some_and(|kind| kind == "thinking")) {
+            content.push(json!({"type": "text", "text": ""}));
         }
         let mut body = opening(&self.head, &self.usage);
         if let Some(fields) = body.as_object_mut() {
@@ -57,19 +65,20 @@ impl Message {
 
 impl Encode for Message {
     fn push(&mut self, event: ChatEvent, out: &mut Vec<u8>) -> Result<(), ChatError> {
-        match event {
-            ChatEvent::Reasoning(text) => self.thinking.push_str(&text),
-            ChatEvent::Text(text) => self.text.push_str(&text),
-            ChatEvent::ToolCall { id, name, .. } => self.calls.push(ToolCall { id, name, arguments: String::new() }),
-            ChatEvent::Arguments(text) => {
-                if let Some(call) = self.calls.last_mut() {
-                    call.arguments.push_str(&text);
-                }
+        match (event, self.blocks.last_mut()) {
+            (ChatEvent::Reasoning(_), _) if !self.form.thinks => {}
+            (ChatEvent::Reasoning(text), Some(Block::Thinking(all))) => all.push_str(&text),
+            (ChatEvent::Reasoning(text), _) => self.blocks.push(Block::Thinking(text)),
+            (ChatEvent::Text(text), Some(Block::Text(all))) => all.push_str(&text),
+            (ChatEvent::Text(text), _) => self.blocks.push(Block::Text(text)),
+            (ChatEvent::ToolCall { id, name, .. }, _) => {
+                self.blocks.push(Block::Call(ToolCall { id, name, arguments: String::new() }));
             }
+            (ChatEvent::Arguments(text), Some(Block::Call(call))) => call.arguments.push_str(&text),
             // The text has its links; what Anthropic's citations point to is Anthropic's own search.
-            ChatEvent::Citation(_) => {}
-            ChatEvent::Usage(usage) => self.usage = usage,
-            ChatEvent::Finish(reason) => out.extend_from_slice(self.body(&reason)?.to_string().as_bytes()),
+            (ChatEvent::Citation(_) | ChatEvent::Arguments(_), _) => {}
+            (ChatEvent::Usage(usage), _) => self.usage = usage,
+            (ChatEvent::Finish(reason), _) => out.extend_from_slice(self.body(&reason)?.to_string().as_bytes()),
         }
         Ok(())
     }
@@ -125,5 +134,49 @@ pub(super) fn input(arguments: &str) -> Result<Value, ChatError> {
         _ => {
             Err(ChatError::new(ErrorKind::Upstream, "The model called a tool with arguments that are no JSON object."))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(events: Vec<ChatEvent>) -> Result<Value, ChatError> {
+        let head = Head { id: "1".into(), created: 0, model: "m".into(), request_id: "r".into() };
+        let mut message = Message::new(head, Form { thinks: true, input_tokens: 7 });
+        let mut out = Vec::new();
+        for event in events {
+            message.push(event, &mut out)?;
+        }
+        Ok(serde_json::from_slice(&out).unwrap())
+    }
+
+    fn call(index: u32, arguments: &str) -> [ChatEvent; 2] {
+        let id = format!("call_{index}");
+        [ChatEvent::ToolCall { index, id, name: "f".into() }, ChatEvent::Arguments(arguments.into())]
+    }
+
+    #[test]
+    fn a_call_that_was_cut_for_its_length_is_left_out() {
+        let cut = |first: &str| {
+            let events = [call(0, first), call(1, "{\"a\":\"lo")].concat();
+            whole([events, vec![ChatEvent::Finish(FinishReason::Length)]].concat())
+        };
+        let message = cut("{}").unwrap();
+        let content = json!([{"type": "tool_use", "id": "call_0", "name": "f", "input": {}}]);
+        assert_eq!((&message["content"], &message["stop_reason"]), (&content, &json!("max_tokens")));
+        assert!(cut("{").is_err(), "what was not cut is wrong");
+        let finish = |reason| [call(0, "{\"a\"").to_vec(), vec![ChatEvent::Finish(reason)]].concat();
+        let message = whole(finish(FinishReason::Length)).unwrap();
+        assert_eq!(message["content"], json!([{"type": "text", "text": ""}]));
+        assert!(whole(finish(FinishReason::ToolCalls)).is_err());
+    }
+
+    #[test]
+    fn an_answer_is_never_without_a_block_besides_its_thoughts() {
+        let thoughts = ChatEvent::Reasoning("hm".into());
+        let message = whole(vec![thoughts, ChatEvent::Finish(FinishReason::Stop)]).unwrap();
+        let kinds: Vec<&Value> = message["content"].as_array().unwrap().iter().map(|block| &block["type"]).collect();
+        assert_eq!(kinds, ["thinking", "text"]);
     }
 }

@@ -32,10 +32,9 @@ pub(super) fn user(content: &Field, out: &mut Vec<Message>) -> Result<(), ChatEr
     for block in blocks(content)? {
         if block.at("type").value == "tool_result" {
             let result = tool_result(&block)?;
-            match place(out, result.tool_call_id.as_deref()) {
+            match result.place(out) {
                 Some(place) => out.insert(place, result),
-                // Its call is not in the conversation (any more): it is told as a text.
-                None => parts.push(Part::Text(format!("[Result of a tool]\n{}", result.text()))),
+                None => parts.append(&mut result.as_users().parts),
             }
         } else {
             parts.extend(part(&block)?);
@@ -81,14 +80,6 @@ pub(super) fn assistant(content: &Field, out: &mut Vec<Message>) -> Result<(), C
     Ok(())
 }
 
-/// Where the result of the call `id` goes: behind the calls and the other results.
-fn place(messages: &[Message], id: Option<&str>) -> Option<usize> {
-    let calls = |message: &Message| message.tool_calls.iter().any(|call| Some(call.id.as_str()) == id);
-    let at = messages.iter().rposition(calls)?.saturating_add(1);
-    let results = messages.get(at..)?.iter().take_while(|message| message.role == Role::Tool).count();
-    Some(at.saturating_add(results))
-}
-
 fn tool_result(block: &Field) -> Result<Message, ChatError> {
     let mut parts = Vec::new();
     for inner in blocks(&block.at("content"))? {
@@ -96,6 +87,11 @@ fn tool_result(block: &Field) -> Result<Message, ChatError> {
             Some("tool_reference") => {
                 let name = inner.at("tool_name").text()?.or(inner.at("name").text()?).unwrap_or_default();
                 parts.push(Part::Text(format!("loaded: {name}")));
+            }
+            // An agent whose tool once gave such a thing could never go on (A16).
+            Some(kind @ ("image" | "document")) => {
+                let note = || Some(Part::Text(format!("[{kind}: cannot be shown to this model]")));
+                parts.extend(part(&inner).unwrap_or_else(|_| note()));
             }
             _ => parts.extend(part(&inner)?),
         }

@@ -91,10 +91,14 @@ fn messages(body: &Field) -> Result<Vec<Message>, ChatError> {
             "assistant" => blocks::assistant(&content, &mut out)?,
             "system" => {
                 let parts = blocks::system(&content)?;
-                out.push(Message { parts, ..Message::empty(Role::System) });
+                // What says only which tools come or go says nothing to another model.
+                out.extend((!parts.is_empty()).then(|| Message { parts, ..Message::empty(Role::System) }));
             }
             _ => return Err(role.wrong("one of user, assistant, system")),
         }
+    }
+    if out.iter().all(|message| message.role == Role::System) {
+        return Err(list.wrong("messages that say something"));
     }
     Ok(out)
 }

@@ -84,6 +84,24 @@ fn reads_what_an_agent_sends() {
 }
 
 #[test]
+fn a_tool_may_have_shown_what_cannot_be_fetched() {
+    let chat = read(with(
+        "messages",
+        json!([
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [
+                {"type": "image", "source": {"type": "file", "file_id": "f"}},
+                {"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}},
+            ]}]},
+        ]),
+    ));
+    let chat = chat.unwrap();
+    let text = "[image: cannot be shown to this model]\n[document: cannot be shown to this model]";
+    assert_eq!(chat.messages.last().map(Message::text).as_deref(), Some(text));
+}
+
+#[test]
 fn what_is_not_said_is_not_asked() {
     let chat = read(with("thinking", json!({"type": "disabled"}))).unwrap();
     assert_eq!((chat.reasoning, chat.tool_choice, chat.parallel_tool_calls), (Some(false), ToolChoice::Auto, true));
@@ -125,6 +143,7 @@ fn names_what_is_wrong() {
         (with("model", json!("")), "model"),
         (with("messages", json!([])), "messages"),
         (with("messages", json!("hi")), "messages"),
+        (with("messages", json!([{"role": "user", "content": []}])), "messages"),
         (with("messages", json!([{"role": "robot", "content": "x"}])), "messages[0].role"),
         (with("messages", json!([{"role": "user", "content": 5}])), "messages[0].content"),
         (block(json!({"type": "text", "text": 5})), "messages[0].content[0].text"),

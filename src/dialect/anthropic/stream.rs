@@ -14,6 +14,8 @@ pub struct Encoder {
     block: Option<Block>,
     /// Of the open block, or of the next one.
     index: u32,
+    /// There was a block other than of thoughts.
+    said: bool,
     usage: Usage,
 }
 
@@ -30,7 +32,7 @@ impl Encoder {
     /// A stream that begins.
     pub fn new(head: &Head, form: Form) -> Encoder {
         let usage = Usage { prompt: form.input_tokens, ..Usage::default() };
-        Encoder { head: head.clone(), form, begun: false, block: None, index: 0, usage }
+        Encoder { head: head.clone(), form, begun: false, block: None, index: 0, said: false, usage }
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -44,6 +46,7 @@ impl Encoder {
         self.begin(out);
         let start = json!({"type": "content_block_start", "index": self.index, "content_block": content});
         event("content_block_start", &start, out);
+        self.said |= !matches!(block, Block::Thinking(_));
         self.block = Some(block);
     }
 
@@ -84,7 +87,7 @@ impl Encoder {
 
     fn finish(&mut self, reason: &FinishReason, out: &mut Vec<u8>) -> Result<(), ChatError> {
         self.close(*reason == FinishReason::Length, out)?;
-        if self.index == 0 {
+        if !self.said {
             // An empty message makes Claude Code ask again.
             self.open(Block::Text, &json!({"type": "text", "text": ""}), out);
             self.close(false, out)?;

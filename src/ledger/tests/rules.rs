@@ -170,3 +170,26 @@ fn a_key_that_is_revoked_while_it_waits_is_told_so() {
     let [woken] = ledger.wake(START).try_into().unwrap();
     assert_eq!(woken.result.unwrap_err().reason, Reason::KeyRevoked);
 }
+
+#[test]
+fn a_reset_counts_uses_from_zero_and_makes_well_also_after_a_restart() {
+    let limits = Limits { max_uses: Some(2), ..Limits::default() };
+    let mut ledger = ledger(limits, 1);
+    let first = grant(&mut ledger, START);
+    let second = grant(&mut ledger, START);
+    ledger.settle(START, &first.lease, &Outcome::Parked { cause: "used up".into(), until_ms: None });
+    assert!(matches!(ledger.admit(START, &ask("t", "k")), Admission::Refused(_)));
+    assert!(!ledger.reset(START, "nobody"));
+    assert!(ledger.reset(START, "a0"));
+    // A call that was in flight is of the old count.
+    ledger.settle(START, &second.lease, &Outcome::Success { usage: None });
+    assert_eq!(state(&mut ledger, START).0, "ready");
+    grant(&mut ledger, START);
+
+    let mut store = store::Store::default();
+    store.save(&ledger.take_records());
+    let mut reborn = self::ledger(limits, 1);
+    reborn.restore(START, &store.stored());
+    let account = reborn.status(START).accounts.remove(0);
+    assert_eq!((account.state.as_str(), account.usage.uses), ("ready", 1));
+}

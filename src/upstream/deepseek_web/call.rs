@@ -17,8 +17,8 @@ use crate::chat::{ChatError, ChatRequest, ErrorKind, Outcome};
 use crate::stream::pipe::Source;
 use crate::tokens;
 use crate::upstream::bound::Bounded;
-use crate::upstream::failure::{Failure, broken};
-use crate::upstream::fetch::Reply;
+use crate::upstream::failure::Failure;
+use crate::upstream::fetch::{Reply, unless_aborted};
 use crate::upstream::service::Opened;
 use crate::upstream::text_only::{self, TextOnly};
 
@@ -89,7 +89,8 @@ impl<'a> Call<'a> {
         let mut prepare = self.prepare.clone();
         let mut trouble = Trouble::Work;
         for _ in 0..PREPARATIONS {
-            let prepared = session::prepare(self.env, &self.object, &prepare).await;
+            // Logging in and working take their time, for which a caller who left does not hold the account.
+            let prepared = unless_aborted(session::prepare(self.env, &self.object, &prepare), signal).await?;
             let prepared = prepared.map_err(|failure| self.for_owner(failure))?;
             let body = json!({
                 "chat_session_id": prepared.conversation, "parent_message_id": null, "prompt": prompt,
@@ -140,11 +141,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// What stands in the way.
     pub async fn resume(&self, signal: &AbortSignal) -> Result<Source, Failure> {
-        let told = |trouble: Trouble| match trouble {
-            // The next call finds out, and logs in again.
-            Trouble::Token => broken(ErrorKind::Upstream, "DeepSeek's token died in the middle of the answer."),
-            trouble => trouble.failure(Date::now().as_millis()),
-        };
+        let told = |trouble: Trouble| trouble.failure_midway(Date::now().as_millis());
         let used = self.used.borrow().clone();
         let (Some(used), Some(message)) = (used, self.writing.get()) else {
             return Err(told(Trouble::Other("nothing to continue".to_owned())));
@@ -152,9 +149,8 @@ impl<'a> Call<'a> {
         let body = json!({
             "chat_session_id": used.conversation, "message_id": message, "fallback_to_resume": true,
         });
-        let client = self.client();
-        let work = client.work(&used.token).await.map_err(told)?;
-        let reply = client.stream(CONTINUE_PATH, &used.token, Some(&work), &body, signal).await?;
+        let work = session::work(self.env, &self.object, &used.token).await?;
+        let reply = self.client().stream(CONTINUE_PATH, &used.token, Some(&work), &body, signal).await?;
         stream_of(&reply).await.map_err(told)
     }
 

@@ -62,9 +62,19 @@ pub struct Finish {
 /// # Errors
 /// What stands in the way, as the account's state.
 pub async fn prepare(env: &Env, object: &str, request: &Prepare) -> Result<Prepared, Failure> {
-    rpc::call(env, "SESSION", object, "prepare", request, DEADLINE)
-        .await
-        .unwrap_or_else(|_| Err(broken(ErrorKind::Upstream, "The account's session did not answer.")))
+    rpc::call(env, "SESSION", object, "prepare", request, DEADLINE).await.unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> Failure {
+    broken(ErrorKind::Upstream, "The account's session did not answer.")
+}
+
+/// Gives a proof of work for one more call with `token`, solved where the object's CPU limit counts.
+///
+/// # Errors
+/// What stands in the way, as the account's state.
+pub async fn work(env: &Env, object: &str, token: &str) -> Result<String, Failure> {
+    rpc::call(env, "SESSION", object, "work", &token, DEADLINE).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// Tells the account's `Session` that a conversation is not needed any more.

@@ -99,6 +99,15 @@ impl SessionObject {
         serde_json::to_string(&prepared).unwrap_or_else(|error| fault(&error))
     }
 
+    /// Works for one more call of a conversation that is in use.
+    pub async fn work(&self, argument: String) -> String {
+        let work = match json::read::<String>(&argument) {
+            Ok(token) => self.shell.work(&token).await,
+            Err(error) => return fault(&error),
+        };
+        serde_json::to_string(&work).unwrap_or_else(|error| fault(&error))
+    }
+
     /// Stops an answer that nobody reads, and has the conversation deleted.
     pub async fn finish(&self, argument: String) -> String {
         match json::read(&argument) {
@@ -195,6 +204,16 @@ impl Shell {
             Err(trouble) => console_log!("no conversation could be made ready: {trouble:?}"),
         }
         self.store(session).await;
+    }
+
+    async fn work(&self, token: &str) -> std::result::Result<String, Failure> {
+        let prepare = {
+            let mut lock = self.session.lock().await;
+            self.session_in(&mut lock).await.prepare.clone()
+        };
+        let told = |trouble: Trouble| trouble.failure_midway(Date::now().as_millis());
+        let Some(prepare) = prepare else { return Err(told(Trouble::Token)) };
+        Client { base_url: &prepare.base_url, settings: &prepare.settings }.work(token).await.map_err(told)
     }
 
     async fn finish(&self, request: Finish) {

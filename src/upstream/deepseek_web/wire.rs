@@ -180,6 +180,14 @@ impl Trouble {
         }
     }
 
+    /// The same in the middle of an answer: a token that died is found out, and renewed, by the next call.
+    pub fn failure_midway(&self, now_ms: u64) -> Failure {
+        match self {
+            Trouble::Token => broken(ErrorKind::Upstream, "DeepSeek's token died in the middle of the answer."),
+            trouble => trouble.failure(now_ms),
+        }
+    }
+
     /// What it means for the account, for the caller, and for another try.
     pub fn failure(&self, now_ms: u64) -> Failure {
         let parked = |cause: &str, until_ms: Option<u64>| of_account(Outcome::Parked { cause: cause.into(), until_ms });

@@ -17,8 +17,8 @@ use crate::upstream::decode::Phase;
 /// Reads one stream.
 pub struct Chunks {
     carry: Vec<u8>,
-    /// The `index` of the call whose arguments come, as the service counts, and as the caller does.
-    call: Option<(u64, u32)>,
+    /// The `index` of the call whose arguments come, and its id, as the service has them.
+    call: Option<(u64, String)>,
     calls: u32,
     finish: Option<FinishReason>,
     done: bool,
@@ -133,39 +133,58 @@ impl Chunks {
 
     fn delta(&mut self, delta: Delta, out: &mut Vec<ChatEvent>) {
         let given = |text: Option<Text>| text.filter(|text| !text.0.is_empty()).map(|text| text.0.into_owned());
-        if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)) {
+        if let Some(text) = given(delta.reasoning_content.or(delta.reasoning)).filter(|text| self.ends_call(text)) {
             self.reasoning.push(&text);
             out.push(ChatEvent::Reasoning(text));
         }
         for text in [delta.content, delta.refusal].into_iter().filter_map(given) {
-            self.said.push(&text);
-            out.push(ChatEvent::Text(text));
+            if self.ends_call(&text) {
+                self.said.push(&text);
+                out.push(ChatEvent::Text(text));
+            }
         }
         for call in delta.tool_calls.into_iter().flatten() {
             let function = call.function.unwrap_or(Function { name: None, arguments: None });
-            let index = call.index.unwrap_or_else(|| self.call.map_or(0, |(index, _)| index));
-            let name = given(function.name);
-            // A service that repeats a call's name with every piece means the same call.
-            if self.call.is_none_or(|(current, _)| current != index)
-                && let Some(name) = name
-            {
-                let id = given(call.id).filter(|id| is_lasting(id)).unwrap_or_else(call_id);
-                out.push(ChatEvent::ToolCall { index: self.calls, id, name });
-                self.call = Some((index, self.calls));
-                self.calls = self.calls.saturating_add(1);
+            let current = self.call.as_ref();
+            let index = call.index.or(current.map(|(index, _)| *index)).unwrap_or(0);
+            let (id, name) = (given(call.id).unwrap_or_default(), given(function.name));
+            // A service that repeats a call's name with every piece means the same call; one that counts every call as its
+            // first, or none, tells them apart by their ids. There are also new ids with every piece, but then no names.
+            let goes_on =
+                current.is_some_and(|(at, known)| *at == index && (name.is_none() || id.is_empty() || id == *known));
+            let text = given(function.arguments);
+            match name {
+                Some(name) if !goes_on => {
+                    let lasting = if is_lasting(&id) { id.clone() } else { call_id() };
+                    out.push(ChatEvent::ToolCall { index: self.calls, id: lasting, name });
+                    self.call = Some((index, id));
+                    self.calls = self.calls.saturating_add(1);
+                }
+                // Arguments of no call, or of one that another has followed: there is no telling what belongs where.
+                None if !goes_on && text.is_some() => return self.fault = Some(Fault::Garbage),
+                _ => {}
             }
-            if let Some(text) = given(function.arguments) {
+            if let Some(text) = text {
                 self.said.push(&text);
                 out.push(ChatEvent::Arguments(text));
             }
         }
     }
 
+    /// Whether a text is worth giving. One within a call ends it, but for the white space that some services put there.
+    fn ends_call(&mut self, text: &str) -> bool {
+        let is_padding = self.call.is_some() && text.trim().is_empty();
+        self.call.take_if(|_| !is_padding);
+        !is_padding
+    }
+
     fn end_with(&mut self, reason: &str) {
         self.finish = Some(match reason {
             "length" => FinishReason::Length,
-            "content_filter" => FinishReason::ContentFilter,
-            "insufficient_system_resource" => return self.fault = Some(Fault::OutOfResources),
+            "content_filter" | "sensitive" => FinishReason::ContentFilter,
+            "insufficient_system_resource" | "error" | "network_error" | "abort" => {
+                return self.fault = Some(Fault::OutOfResources);
+            }
             // Some services say `stop` after calls.
             _ if self.calls > 0 => FinishReason::ToolCalls,
             _ => FinishReason::Stop,
@@ -193,7 +212,7 @@ impl Chunks {
 
 /// Whether every API takes this id, and no other call of the conversation has it: some services count from `call_0`
 /// in every answer (api-conformance T12).
-fn is_lasting(id: &str) -> bool {
+pub fn is_lasting(id: &str) -> bool {
     let fits =
         (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     let before_count = id.trim_end_matches(|letter: char| letter.is_ascii_digit());
@@ -319,6 +338,53 @@ mod tests {
     }
 
     #[test]
+    fn calls_of_one_index_are_told_apart_by_their_ids() {
+        let call = |index: &str, id: &str, name: &str, arguments: &str| {
+            format!(
+                "data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{{{index}\"id\":{id},\"function\":{{\"name\":{name},\"arguments\":{arguments:?}}}}}]}}}}]}}\n\n"
+            )
+        };
+        let end = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+        for index in ["\"index\":0,", ""] {
+            let stream = [
+                call(index, "\"first-7f3a9c\"", "\"f\"", "{\"a\":"),
+                call(index, "\"new-each-time\"", "null", "1}"),
+                call(index, "\"second-1b8d2e\"", "\"f\"", "{\"a\":"),
+                call(index, "\"second-1b8d2e\"", "\"f\"", "2}"),
+            ]
+            .concat()
+                + end;
+            let (events, phase) = read(&[stream.as_bytes()]);
+            assert_eq!(phase, Phase::Complete);
+            let begins = |index: u32, id: &str| ChatEvent::ToolCall { index, id: id.into(), name: "f".into() };
+            let says = |text: &str| ChatEvent::Arguments(text.into());
+            let wanted = [
+                begins(0, "first-7f3a9c"),
+                says("{\"a\":"),
+                says("1}"),
+                begins(1, "second-1b8d2e"),
+                says("{\"a\":"),
+                says("2}"),
+            ];
+            assert_eq!(events.get(..6), Some(wanted.as_slice()), "{events:?}");
+        }
+        let padding = "data: {\"choices\":[{\"delta\":{\"content\":\"\\n\"}}]}\n\n";
+        let open = call("\"index\":0,", "\"a\"", "\"f\"", "{");
+        let (_, phase) =
+            read(&[(open.clone() + padding + &call("\"index\":0,", "null", "null", "}") + end).as_bytes()]);
+        assert_eq!(phase, Phase::Complete);
+        for lost in [
+            open + &padding.replace("\\n", "So:") + &call("\"index\":0,", "null", "null", "}"),
+            call("\"index\":0,", "null", "null", "{}"),
+            call("\"index\":0,", "\"a\"", "\"f\"", "{")
+                + &call("\"index\":1,", "\"b\"", "\"g\"", "{")
+                + &call("\"index\":0,", "null", "null", "}"),
+        ] {
+            assert!(matches!(read(&[(lost + end).as_bytes()]).1, Phase::Broken(_)));
+        }
+    }
+
+    #[test]
     fn what_breaks_off_is_not_whole() {
         for bad in [
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
@@ -326,6 +392,7 @@ mod tests {
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choi",
             "data: {\"error\":{\"message\":\"no\"}}\n\n",
             "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"insufficient_system_resource\"}]}\n\ndata: [DONE]\n\n",
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\ndata: [DONE]\n\n",
             "<html>",
             "",
         ] {

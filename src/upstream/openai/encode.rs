@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatRequest, Format, Message, Part, Role, Tool, ToolCall, ToolChoice};
+use crate::tools;
 
 /// How a service is told whether to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Limits {
     pub reasoning: Reasoning,
     /// The most answer tokens that may be asked for.
     pub max_tokens: Option<u64>,
+    /// The field that says how many are asked for.
+    pub max_tokens_field: &'static str,
+    /// Whether `response_format` may hold a schema (protocols: B2.3).
+    pub schemas: bool,
 }
 
 /// The body of a streamed call. Stop sequences are not in it: the service would not say which one it met.
@@ -32,7 +37,9 @@ pub fn body(chat: &ChatRequest, model: &str, limits: Limits) -> Vec<u8> {
         }
     };
     set("model", model.into());
-    set("messages", messages(&chat.messages));
+    let is_told = !limits.schemas && matches!(chat.format, Format::Schema { .. });
+    let rules = if is_told { tools::format_instructions(&chat.format) } else { None };
+    set("messages", messages(rules, &chat.messages));
     set("stream", true.into());
     set("stream_options", json!({"include_usage": true}));
     if !chat.tools.is_empty() {
@@ -40,8 +47,8 @@ pub fn body(chat: &ChatRequest, model: &str, limits: Limits) -> Vec<u8> {
         set("tool_choice", tool_choice(&chat.tool_choice));
         set("parallel_tool_calls", if chat.parallel_tool_calls { Value::Null } else { false.into() });
     }
-    set("response_format", format(&chat.format));
-    set("max_tokens", chat.max_tokens.map(|most| most.min(limits.max_tokens.unwrap_or(u64::MAX))).into());
+    set("response_format", format(if is_told { &Format::Json } else { &chat.format }));
+    set(limits.max_tokens_field, chat.max_tokens.map(|most| most.min(limits.max_tokens.unwrap_or(u64::MAX))).into());
     set("temperature", chat.temperature.into());
     set("top_p", chat.top_p.into());
     if let (Reasoning::Thinking, Some(thinks)) = (limits.reasoning, chat.reasoning) {
@@ -54,15 +61,16 @@ pub fn body(chat: &ChatRequest, model: &str, limits: Limits) -> Vec<u8> {
     Value::from(body).to_string().into_bytes()
 }
 
-fn messages(messages: &[Message]) -> Value {
+fn messages(rules: Option<String>, messages: &[Message]) -> Value {
     let mut out = Vec::with_capacity(messages.len());
-    // Results are texts: what they show comes after them, in the user's name.
+    out.extend(rules.map(|rules| json!({"role": "system", "content": rules})));
+    // Nobody but a user may show anything: what others do comes after them, in the user's name.
     let mut shown: Vec<Value> = Vec::new();
     for message in messages {
         if message.role != Role::Tool && !shown.is_empty() {
             out.push(json!({"role": "user", "content": std::mem::take(&mut shown)}));
         }
-        if message.role == Role::Tool {
+        if message.role != Role::User {
             shown.extend(message.parts.iter().filter(|part| !matches!(part, Part::Text(_))).map(part));
         }
         out.push(said(message));
@@ -159,10 +167,29 @@ fn format(format: &Format) -> Value {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { reasoning: Reasoning::Thinking, max_tokens: Some(100) };
+    const LIMITS: Limits =
+        Limits { reasoning: Reasoning::Thinking, max_tokens: Some(100), max_tokens_field: "max_tokens", schemas: true };
 
     fn sent(chat: &ChatRequest) -> Value {
         serde_json::from_slice(&body(chat, "m", LIMITS)).unwrap()
+    }
+
+    #[test]
+    fn services_name_the_bound_in_their_own_way_and_may_know_no_schemas() {
+        let chat = ChatRequest {
+            messages: vec![Message::new(Role::User, "Hi")],
+            format: Format::Schema { schema: json!({"type": "array"}), name: None, strict: None },
+            max_tokens: Some(7),
+            ..ChatRequest::default()
+        };
+        let limits = Limits { max_tokens_field: "max_completion_tokens", schemas: false, ..LIMITS };
+        let sent: Value = serde_json::from_slice(&body(&chat, "m", limits)).unwrap();
+        assert_eq!(sent["max_completion_tokens"], 7);
+        assert!(sent.get("max_tokens").is_none());
+        assert_eq!(sent["response_format"], json!({"type": "json_object"}));
+        let told = sent["messages"][0]["content"].as_str().unwrap();
+        assert!(told.contains("JSON schema") && told.contains(r#"{"type":"array"}"#), "{told}");
+        assert_eq!(sent["messages"][1], json!({"role": "user", "content": "Hi"}));
     }
 
     #[test]
@@ -234,6 +261,17 @@ mod tests {
                     {"role": "user", "content": [{"type": "text", "text": "See"}, picture]},
                 ],
             })
+        );
+        let [.., image] = chat.messages[2].parts.as_slice() else { panic!("no image") };
+        let said =
+            Message { parts: vec![Part::Text("Here:".into()), image.clone()], ..Message::empty(Role::Assistant) };
+        let messages = vec![said, Message::new(Role::User, "Thanks")];
+        assert_eq!(
+            sent(&ChatRequest { messages, ..ChatRequest::default() })["messages"],
+            json!([
+                {"role": "assistant", "content": "Here:"}, {"role": "user", "content": [picture]},
+                {"role": "user", "content": "Thanks"},
+            ])
         );
         let silent = ChatRequest { reasoning: Some(false), ..chat };
         assert_eq!(sent(&silent)["thinking"], json!({"type": "disabled"}));

@@ -182,7 +182,7 @@ impl Words {
 }
 
 /// An upstream's words without the credential, or anything that looks like one, and not too many of them.
-fn clean(text: &str, secret: &str) -> String {
+pub(in crate::upstream) fn clean(text: &str, secret: &str) -> String {
     let text = if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") };
     let words: Vec<&str> = text.split(' ').map(|word| if looks_like_a_key(word) { "***" } else { word }).collect();
     words.join(" ").chars().take(MESSAGE_MAX).collect()

@@ -20,7 +20,7 @@ use crate::upstream::decode::Phase;
 use shape::Shape;
 
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
-pub(super) const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(in crate::upstream) const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What to write for one read: `lead`, then `read[rest]`.
 #[derive(Debug, Default, PartialEq, Eq)]

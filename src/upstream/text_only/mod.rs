@@ -48,7 +48,10 @@ fn in_order(messages: &[Message]) -> Vec<&Message> {
 fn said(message: &Message) -> String {
     let text = message.text();
     match (message.role, message.tool_calls.as_slice()) {
-        (Role::Tool, _) => tools::render_result(message.tool_call_id.as_deref().unwrap_or_default(), &text),
+        (Role::Tool, _) => {
+            let text = if message.failed { format!("Error: {text}") } else { text };
+            tools::render_result(message.tool_call_id.as_deref().unwrap_or_default(), &text)
+        }
         (_, []) => text,
         (_, calls) if text.is_empty() => tools::render_calls(calls),
         (_, calls) => format!("{text}\n\n{}", tools::render_calls(calls)),
@@ -74,7 +77,8 @@ impl TextOnly {
         TextOnly {
             inner,
             tools: uses_tools.then(|| Parser::new(&request.tools, &request.tool_choice, request.parallel_tool_calls)),
-            must_call: matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
+            // Where there is nothing to call, the text is the answer.
+            must_call: uses_tools && matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)),
             json: json(&request.format),
             failed: None,
             whole,
@@ -128,14 +132,18 @@ impl TextOnly {
         if self.must_call && self.tools.as_ref().is_some_and(Parser::unmet) {
             return Some(unmet("The model did not call the tool that `tool_choice` asks for."));
         }
-        let (json, format) = self.json.as_ref().filter(|_| *reason == FinishReason::Stop && self.whole)?;
+        if let Some(misfit) = self.tools.as_ref().and_then(Parser::misfit) {
+            return Some(unmet(&format!("The model's arguments do not fit the tool's schema: {misfit}.")));
+        }
+        let (json, format) = self.json.as_ref().filter(|_| *reason == FinishReason::Stop)?;
         let Some(value) = json.value() else {
             return Some(unmet("The model did not give the JSON that `response_format` asks for."));
         };
         match format {
-            Format::Schema { schema, .. } => tools::misfit(schema, &value)
+            // What has left cannot be made to fit any more.
+            Format::Schema { schema, .. } if self.whole => tools::misfit(schema, &value)
                 .map(|what| unmet(&format!("The model's JSON does not fit the schema of `response_format`: {what}."))),
-            Format::Text | Format::Json => None,
+            Format::Text | Format::Json | Format::Schema { .. } => None,
         }
     }
 }
@@ -186,6 +194,47 @@ impl Decode for TextOnly {
 mod tests {
     use super::*;
     use crate::chat::ToolCall;
+
+    /// Gives these events at the end of its body.
+    struct Given(Vec<ChatEvent>);
+
+    impl Decode for Given {
+        fn feed(&mut self, _read: &[u8]) -> Vec<ChatEvent> {
+            Vec::new()
+        }
+
+        fn end(&mut self) -> Vec<ChatEvent> {
+            std::mem::take(&mut self.0)
+        }
+
+        fn phase(&self) -> Phase {
+            Phase::Complete
+        }
+
+        fn usage(&self) -> Option<Usage> {
+            None
+        }
+
+        fn resume(&mut self) {}
+    }
+
+    #[test]
+    fn who_must_call_a_tool_and_has_none_gets_the_text() {
+        let request = ChatRequest { tool_choice: ToolChoice::Required, ..ChatRequest::default() };
+        let events = vec![ChatEvent::Text("Hi".into()), ChatEvent::Finish(FinishReason::Stop)];
+        let mut read = TextOnly::new(Box::new(Given(events.clone())), &request, true);
+        assert_eq!(read.end(), events);
+    }
+
+    #[test]
+    fn a_failed_result_says_so() {
+        let result =
+            Message { tool_call_id: Some("a".into()), failed: true, ..Message::new(Role::Tool, "no such file") };
+        let [(_, text)] = &flatten(&ChatRequest { messages: vec![result], ..ChatRequest::default() })[..] else {
+            panic!("not one message")
+        };
+        assert!(text.contains("Error: no such file"), "{text}");
+    }
 
     #[test]
     fn results_stand_in_the_order_of_their_calls() {

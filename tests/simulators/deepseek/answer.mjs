@@ -29,9 +29,9 @@ class Patches {
 /**
  * Streams `answer`, `{ thinking?: [piece], text?: [piece], pages?: [{ url, title }] }`, of a message.
  * `status` is how it ends; `filtered` is a template that takes the answer's place. `snapshot` is what an earlier stream
- * of the same message held. Resolves with the fragments.
+ * of the same message held. Calls `written` when the model is done. Resolves with the fragments.
  */
-export async function stream(write, { ids, request, answer, status = 'FINISHED', usage, filtered, snapshot = [], isFirst = true, unknown = false }) {
+export async function stream(write, { ids, request, answer, written, status = 'FINISHED', usage, filtered, snapshot = [], isFirst = true, unknown = false }) {
   const out = new Patches(write);
   const thinking = request.thinking_enabled ? (answer.thinking ?? []) : [];
   const pages = request.search_enabled ? (answer.pages ?? []) : [];
@@ -87,6 +87,7 @@ export async function stream(write, { ids, request, answer, status = 'FINISHED',
     await out.patch('response', 'BATCH', [{ p: 'accumulated_token_usage', v: usage(fragments) }, { p: 'quasi_status', v: status }]);
     await out.patch('response/status', 'SET', status);
   }
+  written();
   await out.event('update_session', { updated_at: Date.now() / 1000 });
   if (isFirst && !filtered) await out.event('title', { content: 'A title' });
   await out.event('close', { click_behavior: 'none', auto_resume: false });

@@ -51,7 +51,10 @@ impl History {
                 for part in item.at("summary").items()?.iter().chain(&item.at("content").items()?) {
                     texts.extend(part.at("text").text()?);
                 }
-                self.reasoning = Some(texts.join("\n")).filter(|text| !text.is_empty());
+                texts.retain(|text| !text.is_empty());
+                if !texts.is_empty() {
+                    append(&mut self.reasoning, texts.join("\n"));
+                }
             }
             "function_call" => {
                 let arguments = item.at("arguments").text()?.unwrap_or_default();
@@ -87,10 +90,22 @@ impl History {
             "system" | "developer" => Role::System,
             _ => return Err(item.at("role").wrong("one of user, assistant, system, developer")),
         };
-        let message = Message { parts: parts(&item.at("content"), role)?, ..Message::empty(role) };
+        let mut parts = parts(&item.at("content"), role)?;
         let reasoning = self.reasoning.take().filter(|_| role == Role::Assistant);
-        self.messages.push(Message { reasoning, ..message });
+        match self.caller().filter(|_| role == Role::Assistant) {
+            Some(last) => {
+                last.parts.append(&mut parts);
+                reasoning.into_iter().for_each(|text| append(&mut last.reasoning, text));
+            }
+            None => self.messages.push(Message { parts, reasoning, ..Message::empty(role) }),
+        }
         Ok(())
+    }
+
+    /// The assistant's message that is last and calls tools: what the assistant says or calls next, before the first
+    /// result, is of the same answer. Services take results nowhere but right behind their calls.
+    fn caller(&mut self) -> Option<&mut Message> {
+        self.messages.last_mut().filter(|last| !last.tool_calls.is_empty())
     }
 
     fn call(&mut self, item: &Field, arguments: String) -> Result<(), ChatError> {
@@ -103,6 +118,10 @@ impl History {
     /// One answer may say something and call several tools: its items are one message again.
     fn calls(&mut self, call: ToolCall) {
         let reasoning = self.reasoning.take();
+        if let Some(last) = self.caller() {
+            last.tool_calls.push(call);
+            return reasoning.into_iter().for_each(|text| append(&mut last.reasoning, text));
+        }
         match self.messages.last_mut() {
             Some(last) if last.role == Role::Assistant && reasoning.is_none() => last.tool_calls.push(call),
             _ => {
@@ -114,16 +133,19 @@ impl History {
     fn result(&mut self, item: &Field) -> Result<(), ChatError> {
         let id = item.at("call_id").needed_text()?;
         let parts = parts(&item.at("output"), Role::Tool)?;
-        let calls = |message: &Message| message.tool_calls.iter().any(|call| call.id == id);
-        if self.messages.iter().any(calls) {
-            self.messages.push(Message { parts, tool_call_id: Some(id), ..Message::empty(Role::Tool) });
+        let result = Message { parts, tool_call_id: Some(id), ..Message::empty(Role::Tool) };
+        if let Some(place) = result.place(&self.messages) {
+            self.messages.insert(place, result);
         } else {
-            // Its call is not in the conversation (any more): it is told as a text.
-            let text = Message { parts, ..Message::empty(Role::User) }.text();
-            self.messages.push(Message::new(Role::User, format!("[Result of a tool]\n{text}")));
+            self.messages.push(result.as_users());
         }
         Ok(())
     }
+}
+
+/// Adds a text to another, on a line of its own.
+fn append(text: &mut Option<String>, more: String) {
+    *text = Some(text.take().map_or_else(String::new, |text| text + "\n") + &more);
 }
 
 fn parts(content: &Field, role: Role) -> Result<Vec<Part>, ChatError> {

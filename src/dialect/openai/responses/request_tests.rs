@@ -83,6 +83,41 @@ fn reads_what_codex_sends() {
 }
 
 #[test]
+fn what_one_answer_said_and_called_is_one_message_with_its_results_behind_it() {
+    let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"});
+    let result = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": id});
+    let thought = |text: &str| json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": text}]});
+    let said = |role: &str, text: &str| json!({"type": "message", "role": role, "content": text});
+    let hidden = json!({"type": "reasoning", "summary": [], "encrypted_content": "z"});
+    let (chat, _) = read(json!({"model": "m", "input": [
+        said("user", "go"), thought("one"), hidden, thought("two"), call("a"), thought("three"), call("b"),
+        said("assistant", "Wait."), said("user", "And?"), result("b"), result("a"), said("assistant", "Done."),
+        said("assistant", "Bye."),
+    ]}))
+    .unwrap();
+    let [_, caller, b, a, user, done, bye] = chat.messages.as_slice() else { panic!("{:#?}", chat.messages) };
+    let ids: Vec<&str> = caller.tool_calls.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(
+        (ids, caller.text(), caller.reasoning.as_deref()),
+        (vec!["a", "b"], "Wait.".into(), Some("one\ntwo\nthree"))
+    );
+    assert_eq!([b.tool_call_id.as_deref(), a.tool_call_id.as_deref()], [Some("b"), Some("a")]);
+    assert_eq!([user.text(), done.text(), bye.text()], ["And?", "Done.", "Bye."]);
+}
+
+#[test]
+fn a_tool_that_is_offered_again_is_offered_once() {
+    let tools =
+        |text: &str| json!([{"type": "function", "name": "f", "description": text}, {"type": "custom", "name": "g"}]);
+    let more = |text: &str| json!({"type": "additional_tools", "tools": tools(text)});
+    let (chat, form) =
+        read(json!({"model": "m", "input": [more("old"), {"role": "user", "content": "x"}, more("new")]})).unwrap();
+    let tools: Vec<_> = chat.tools.iter().map(|tool| (tool.name.as_str(), tool.description.as_deref())).collect();
+    assert_eq!(tools, [("f", Some("new")), ("g", Some(""))]);
+    assert_eq!(form.names.len(), 1);
+}
+
+#[test]
 fn goes_on_with_what_was_kept() {
     let body = json!({"model": "m", "previous_response_id": "resp_1", "input": [
         {"type": "item_reference", "id": "msg_1"}, {"role": "user", "content": 5}]});

@@ -240,7 +240,8 @@ impl Encode for Encoder {
     fn fail(&mut self, error: &ChatError, out: &mut Vec<u8>) {
         self.begin(out);
         let code = match error.kind {
-            _ if error.passed.is_some() => error.passed.as_ref().and_then(|passed| passed.code.as_deref()),
+            // Codex repeats what fails for other causes.
+            _ if let Some(passed) = &error.passed => Some(passed.code.as_deref().unwrap_or("invalid_prompt")),
             ErrorKind::RateLimited | ErrorKind::QueueFull | ErrorKind::KeyLimit => Some("rate_limit_exceeded"),
             _ => None,
         };

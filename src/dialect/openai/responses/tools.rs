@@ -59,11 +59,17 @@ impl Offered {
     ) -> Result<(), ChatError> {
         let name = tool.at("name").needed_name()?;
         let flat = flat_name(namespace, &name);
+        // The items of a conversation offer the same tools over and over; services take each name once.
+        self.names.retain(|(known, _)| *known != flat);
+        let tool = Tool { name: flat.clone(), description, parameters, strict: tool.at("strict").flag()? };
+        match self.tools.iter_mut().find(|known| known.name == flat) {
+            Some(known) => *known = tool,
+            None => self.tools.push(tool),
+        }
         if namespace.is_some() || is_custom {
             let known = Name { namespace: namespace.map(str::to_owned), name, is_custom };
-            self.names.push((flat.clone(), known));
+            self.names.push((flat, known));
         }
-        self.tools.push(Tool { name: flat, description, parameters, strict: tool.at("strict").flag()? });
         Ok(())
     }
 }

@@ -1,0 +1,149 @@
+//! One short call on one account, past the ledger: also on an account that the pool passes over.
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use serde_json::{Value, json};
+use web_sys::{AbortController, AbortSignal};
+use worker::{Date, Delay, Env};
+
+use super::caller::Caller;
+use super::pooled::{Call, Login};
+use super::remember::Memory;
+use crate::chat::{ChatError, ChatEvent, Endpoint, ErrorKind, Usage};
+use crate::config::{Hot, source};
+use crate::dialect::{Head, Reply, openai};
+use crate::stats::{Capture, Record};
+use crate::stream::pipe::Departure;
+use crate::upstream::decode::Phase;
+use crate::upstream::failure;
+use crate::upstream::service::{Opened, Service};
+
+/// What is said, and how long the answer may be.
+const PROMPT: &str = "Say hi.";
+const ANSWER_TOKENS: u64 = 16;
+/// Of the answer, this much is told.
+const TOLD_CHARS: usize = 80;
+
+/// What came of it.
+pub struct Probed {
+    /// The beginning of the answer, or what went wrong.
+    pub result: Result<String, ChatError>,
+    /// From the call to the end of its answer.
+    pub latency_ms: u64,
+    /// The model that was asked for.
+    pub model: String,
+    /// What the upstream counted.
+    pub usage: Option<Usage>,
+}
+
+/// Makes the call.
+pub async fn run(env: &Env, hot: Rc<Hot>, account: &str, upstream: &str, sealed: &str, model: Option<&str>) -> Probed {
+    let begun_ms = Date::now().as_millis();
+    let caller = Caller::operator(hot);
+    let model = model.map(str::to_owned).or_else(|| caller.any_model(upstream));
+    let mut usage = None;
+    let result = match &model {
+        Some(model) => call(env, caller, (account, upstream, sealed), model, &mut usage).await,
+        None => Err(ChatError::field("model", "The upstream names no model. Say in `model` which one to ask for.")),
+    };
+    let latency_ms = Date::now().as_millis().saturating_sub(begun_ms);
+    let result = result.map(|answer| answer.chars().take(TOLD_CHARS).collect());
+    Probed { result, latency_ms, model: model.unwrap_or_default(), usage }
+}
+
+async fn call(
+    env: &Env,
+    caller: Caller,
+    (account, upstream, sealed): (&str, &str, &str),
+    model: &str,
+    usage: &mut Option<Usage>,
+) -> Result<String, ChatError> {
+    let secrets = source::vault(env)?.open(account, sealed)?;
+    let unknown = || ChatError::new(ErrorKind::ModelNotFound, format!("There is no upstream `{upstream}`."));
+    let candidate = caller.candidate_for(upstream, model).ok_or_else(unknown)?;
+    let deadline = Duration::from_millis(caller.hot().settings.deadlines.connect_ms);
+    let body = json!({
+        "model": model, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": ANSWER_TOKENS, "stream": false,
+    });
+    let (envelope, form) = openai::request::decode(Endpoint::Chat, body.to_string().into_bytes())?;
+    let abort = AbortController::new().map_err(|_| failure::of_network().error)?;
+    let head = Head { id: String::new(), created: 0, model: model.to_owned(), request_id: String::new() };
+    let memory = Memory {
+        env: env.clone(),
+        owner: String::new(),
+        settings: caller.hot().settings.memory.clone(),
+        known: Default::default(),
+    };
+    let call = Call {
+        env: env.clone(),
+        request_id: String::new(),
+        caller,
+        envelope,
+        reply: Reply::new(head, false, form),
+        memory,
+        departure: Departure::new(&abort.signal()),
+        record: RefCell::new(Record::default()),
+        capture: Capture::default(),
+    };
+    let chat = call.chat(&candidate).await?;
+    let login = Login::Pooled { account, secrets: &secrets, sealed };
+    let service = call.service(&candidate, login, chat.as_ref(), Vec::new());
+    let service = service.ok_or_else(|| ChatError::new(ErrorKind::NoAccount, "The account has no credential."))?;
+    let signal = abort.signal();
+    let asking = pin!(ask(&service, &signal, usage));
+    let answered = match select(asking, Delay::from(deadline)).await {
+        Either::Left((answered, _)) => answered,
+        Either::Right(_) => Err(failure::of_deadline("no answer").error),
+    };
+    if answered.is_err() {
+        abort.abort();
+    }
+    service.stop().await;
+    service.finish().await;
+    answered
+}
+
+/// The answer's text.
+async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usage>) -> Result<String, ChatError> {
+    let told = |failure: failure::Failure| failure.error;
+    let (source, mut decode) = match service.open(signal, &Cell::new(false)).await.map_err(told)? {
+        Opened::Whole(body, counted) => {
+            *usage = counted;
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let text = |name: &str| body.pointer(&format!("/choices/0/message/{name}")).and_then(Value::as_str);
+            let text = text("content").filter(|text| !text.is_empty()).or_else(|| text("reasoning_content"));
+            return Ok(text.unwrap_or_default().to_owned());
+        }
+        Opened::Events(source, decode) => (source, decode),
+        Opened::Stream(source, _) => {
+            source.cancel();
+            return Ok(String::new());
+        }
+    };
+    let (mut text, mut thoughts) = (String::new(), String::new());
+    while decode.phase() == Phase::Running {
+        let events = match source.read().await {
+            Ok(Some(read)) => decode.feed(&read),
+            Ok(None) => decode.end(),
+            Err(_) => return Err(failure::of_network().error),
+        };
+        for event in events {
+            match event {
+                ChatEvent::Text(more) => text.push_str(&more),
+                ChatEvent::Reasoning(more) => thoughts.push_str(&more),
+                ChatEvent::Usage(counted) => *usage = Some(counted),
+                _ => {}
+            }
+        }
+    }
+    if let Phase::Broken(failure) = decode.phase() {
+        source.cancel();
+        return Err(told(failure));
+    }
+    service.linger(&source).await;
+    source.cancel();
+    Ok(if text.is_empty() { thoughts } else { text })
+}

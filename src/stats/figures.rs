@@ -1,0 +1,194 @@
+//! What many calls come to: counts, tokens and times, in all and by model, account and key.
+use serde_json::{Map, Value, json};
+
+use super::histogram::Histogram;
+use crate::chat::Usage;
+
+/// By what figures are told apart; each is the field of a record that names it, and the list of an answer.
+pub(super) const SIDES: [(&str, &str); 3] = [("model", "models"), ("account", "accounts"), ("key", "keys")];
+/// What stands for the names past `names_max`.
+pub(super) const OTHERS: &str = "(others)";
+/// The status of a call whose caller left.
+pub(super) const LEFT: u64 = 499;
+
+/// The figures of some calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    requests: u64,
+    failed: u64,
+    /// Their callers left.
+    left: u64,
+    usage: Usage,
+    /// From the request to the last byte, of the calls that succeeded.
+    latency: Histogram,
+    /// From the request to a stream's first event.
+    first: Histogram,
+}
+
+impl Figures {
+    /// Adds a record (see [`super::record`]).
+    pub(super) fn add(&mut self, record: &Value) {
+        let number = |name: &str| record.get(name).and_then(Value::as_u64);
+        let status = number("status").unwrap_or(0);
+        self.requests = self.requests.saturating_add(1);
+        self.left = self.left.saturating_add(u64::from(status == LEFT));
+        self.failed = self.failed.saturating_add(u64::from(status >= 400 && status != LEFT));
+        let tokens = record.get("tokens");
+        let tokens = |name: &str| tokens.and_then(|tokens| tokens.get(name)).and_then(Value::as_u64).unwrap_or(0);
+        self.add_usage(Usage {
+            prompt: tokens("prompt"),
+            completion: tokens("completion"),
+            reasoning: tokens("reasoning"),
+            cached: tokens("cached"),
+        });
+        if let Some(ms) = number("total_ms").filter(|_| status < 400) {
+            self.latency.add(ms);
+        }
+        if let Some(ms) = number("ttft_ms") {
+            self.first.add(ms);
+        }
+    }
+
+    /// Adds all of others.
+    pub(super) fn merge(&mut self, other: &Figures) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.left = self.left.saturating_add(other.left);
+        self.add_usage(other.usage);
+        self.latency.merge(&other.latency);
+        self.first.merge(&other.first);
+    }
+
+    fn add_usage(&mut self, usage: Usage) {
+        let sum = |mine: &mut u64, theirs: u64| *mine = mine.saturating_add(theirs);
+        sum(&mut self.usage.prompt, usage.prompt);
+        sum(&mut self.usage.completion, usage.completion);
+        sum(&mut self.usage.reasoning, usage.reasoning);
+        sum(&mut self.usage.cached, usage.cached);
+    }
+
+    /// As people read them. Who left says nothing of success.
+    pub(super) fn shown(&self) -> Map<String, Value> {
+        let ended = self.requests.saturating_sub(self.left);
+        let succeeded = ended.saturating_sub(self.failed);
+        let rate = (ended > 0).then(|| succeeded as f64 / ended as f64);
+        let times = |times: &Histogram| json!({"count": times.count(), "mean": times.mean(), "p50": times.percentile(50), "p95": times.percentile(95)});
+        let mut shown = Map::new();
+        let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
+        put("requests", self.requests.into());
+        put("succeeded", succeeded.into());
+        put("failed", self.failed.into());
+        put("cancelled", self.left.into());
+        put("success_rate", rate.into());
+        put("latency_ms", times(&self.latency));
+        put("ttft_ms", times(&self.first));
+        put("tokens", json!(self.usage));
+        shown
+    }
+
+    /// As numbers, in the order in which [`Self::unpack`] reads them.
+    pub(super) fn pack(&self) -> Value {
+        let Usage { prompt, completion, reasoning, cached } = self.usage;
+        let mut numbers = vec![self.requests, self.failed, self.left, prompt, completion, reasoning, cached];
+        self.latency.write(&mut numbers);
+        self.first.write(&mut numbers);
+        numbers.into()
+    }
+
+    /// Reads what [`Self::pack`] wrote.
+    pub(super) fn unpack(packed: &Value) -> Figures {
+        let mut numbers = packed.as_array().into_iter().flatten().filter_map(Value::as_u64);
+        let mut next = || numbers.next().unwrap_or(0);
+        let (requests, failed, left) = (next(), next(), next());
+        let usage = Usage { prompt: next(), completion: next(), reasoning: next(), cached: next() };
+        let latency = Histogram::read(&mut numbers);
+        let first = Histogram::read(&mut numbers);
+        Figures { requests, failed, left, usage, latency, first }
+    }
+}
+
+/// The figures of a span of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Of all its calls.
+    pub(super) total: Figures,
+    /// By the names of each of [`SIDES`].
+    names: [Vec<(String, Figures)>; SIDES.len()],
+}
+
+impl Span {
+    /// Adds a record.
+    pub(super) fn add(&mut self, record: &Value, names_max: usize) {
+        self.total.add(record);
+        for ((field, _), names) in SIDES.iter().zip(&mut self.names) {
+            if let Some(name) = record.get(field).and_then(Value::as_str).filter(|name| !name.is_empty()) {
+                named(names, name, names_max).add(record);
+            }
+        }
+    }
+
+    /// Adds all of another span.
+    pub(super) fn merge(&mut self, other: &Span, names_max: usize) {
+        self.total.merge(&other.total);
+        for (mine, theirs) in self.names.iter_mut().zip(&other.names) {
+            for (name, figures) in theirs {
+                named(mine, name, names_max).merge(figures);
+            }
+        }
+    }
+
+    /// The figures of one key.
+    pub(super) fn of_key(&self, id: &str) -> Option<&Figures> {
+        let [.., keys] = &self.names;
+        keys.iter().find(|(name, _)| name == id).map(|(_, figures)| figures)
+    }
+
+    /// What [`Self::unpack`] reads, but for the total.
+    pub(super) fn pack_names(&self) -> Value {
+        let pack = |(name, figures): &(String, Figures)| (name.clone(), figures.pack());
+        self.names.iter().map(|names| names.iter().map(pack).collect::<Map<_, _>>()).map(Value::Object).collect()
+    }
+
+    /// Reads a total and the names that [`Self::pack_names`] wrote.
+    pub(super) fn unpack(total: &Value, names: &Value) -> Span {
+        let mut span = Span { total: Figures::unpack(total), ..Span::default() };
+        let sides = names.as_array().into_iter().flatten().filter_map(Value::as_object);
+        for (mine, side) in span.names.iter_mut().zip(sides) {
+            mine.extend(side.iter().map(|(name, packed)| (name.clone(), Figures::unpack(packed))));
+        }
+        span
+    }
+
+    /// As people read it: the busiest names first.
+    pub(super) fn shown(mut self) -> Map<String, Value> {
+        let mut shown = self.total.shown();
+        for ((_, list), names) in SIDES.iter().zip(&mut self.names) {
+            names.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.requests));
+            let item = |(name, figures): &(String, Figures)| {
+                let mut item = figures.shown();
+                item.insert("name".to_owned(), name.as_str().into());
+                Value::Object(item)
+            };
+            shown.insert((*list).to_owned(), names.iter().map(item).collect());
+        }
+        shown
+    }
+}
+
+fn named<'a>(names: &'a mut Vec<(String, Figures)>, name: &str, names_max: usize) -> &'a mut Figures {
+    let find = |names: &[(String, Figures)], name: &str| names.iter().position(|(known, _)| known == name);
+    let known = find(names, name);
+    let name = if known.is_some() || names.len() < names_max { name } else { OTHERS };
+    let at = known.or_else(|| find(names, name)).unwrap_or(names.len());
+    if at == names.len() {
+        names.push((name.to_owned(), Figures::default()));
+    }
+    let last = names.len() - 1;
+    // `at` is below the length by now.
+    #[expect(clippy::indexing_slicing)]
+    &mut names[at.min(last)].1
+}
+
+#[cfg(test)]
+#[path = "figures_tests.rs"]
+mod tests;

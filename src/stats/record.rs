@@ -1,0 +1,239 @@
+//! What one call leaves behind.
+use serde_json::Value;
+
+use super::line::Line;
+use crate::chat::{ChatError, Envelope, Outcome, Usage};
+use crate::dialect::{Dialect, openai};
+use crate::ledger::Considered;
+
+/// One call, from its request to its end. Holds no secret, and no body unless the settings say so.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The request's id.
+    pub id: String,
+    /// When the request came, in Unix milliseconds.
+    pub begun_ms: u64,
+    /// The client key's id; empty for a caller with a credential of its own.
+    pub key: String,
+    /// The key's name.
+    pub key_name: String,
+    /// The API that the caller speaks.
+    pub dialect: &'static str,
+    /// What was asked for.
+    pub endpoint: &'static str,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// The model that was asked for.
+    pub model: String,
+    /// The model that was asked last, as its upstream knows it.
+    pub served_model: String,
+    /// When the caller had the last byte, or the failure; 0 where it had neither.
+    pub ended_ms: u64,
+    /// When a stream's first event came.
+    pub first_ms: Option<u64>,
+    /// What the upstream counted.
+    pub usage: Option<Usage>,
+    /// How it ended, if not well.
+    pub error: Option<ChatError>,
+    /// Whether the caller left.
+    pub left: bool,
+    /// Accounts that could not serve when one was asked for, as far as they are told.
+    pub passed_over: Vec<Considered>,
+    /// The accounts that were tried.
+    pub tries: Vec<Try>,
+    /// The beginning of the request's body, where bodies are logged.
+    pub request: Option<String>,
+    /// The beginning of the answer's.
+    pub answer: Option<String>,
+}
+
+/// One try on one account.
+#[derive(Debug, Default)]
+pub struct Try {
+    /// The account's id.
+    pub account: String,
+    /// Its upstream.
+    pub upstream: String,
+    /// Milliseconds in the queue before it.
+    pub waited_ms: u64,
+    /// When it began, in Unix milliseconds.
+    pub begun_ms: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Why it failed.
+    pub cause: Option<String>,
+}
+
+impl Record {
+    /// Of a call that begins.
+    pub fn of(id: &str, begun_ms: u64, dialect: Dialect, envelope: &Envelope) -> Record {
+        Record {
+            id: id.to_owned(),
+            begun_ms,
+            dialect: match dialect {
+                Dialect::Openai => "openai",
+                Dialect::Responses => "responses",
+                Dialect::Anthropic => "anthropic",
+            },
+            endpoint: envelope.endpoint.path().trim_start_matches('/'),
+            stream: envelope.stream,
+            model: envelope.model.clone(),
+            ..Record::default()
+        }
+    }
+
+    /// Notes what the caller is told instead of an answer.
+    pub fn fail(&mut self, now_ms: u64, error: &ChatError) {
+        self.ended_ms = now_ms;
+        self.error = Some(error.clone());
+    }
+
+    /// Notes how the try ended that was begun last.
+    pub fn tried(&mut self, now_ms: u64, outcome: &Outcome) {
+        let Some(last) = self.tries.last_mut() else { return };
+        self.ended_ms = now_ms;
+        last.took_ms = now_ms.saturating_sub(last.begun_ms);
+        (last.outcome, last.cause) = match outcome {
+            Outcome::Success { .. } => ("success", None),
+            Outcome::CallerError => ("caller_error", None),
+            Outcome::Cancelled { .. } => ("cancelled", None),
+            Outcome::Unused => ("unused", None),
+            Outcome::RateLimited { .. } => ("rate_limited", None),
+            Outcome::Failure { cause } => ("failure", Some(cause.clone())),
+            Outcome::InvalidCredential { cause } => ("invalid_credential", Some(cause.clone())),
+            Outcome::NeedsLogin { cause } => ("needs_login", Some(cause.clone())),
+            Outcome::Parked { cause, .. } => ("parked", Some(cause.clone())),
+        };
+        if let Outcome::Success { usage } | Outcome::Cancelled { usage } = outcome {
+            self.usage = *usage;
+        }
+        self.left |= matches!(outcome, Outcome::Cancelled { .. });
+    }
+
+    /// As the log keeps it, and the figures count it: a JSON object on one line.
+    pub fn line(&self, now_ms: u64) -> String {
+        let now_ms = if self.ended_ms > 0 { self.ended_ms } else { now_ms };
+        let since = |at: u64| at.saturating_sub(self.begun_ms);
+        let error = self.error.as_ref().filter(|_| !self.left);
+        let status = match error {
+            _ if self.left => 499,
+            Some(error) => error.status(),
+            None => 200,
+        };
+        let last = self.tries.last();
+        let mut line = Line::new();
+        line.text("id", Some(&self.id));
+        line.number("time", Some(now_ms));
+        line.text("key", Some(&self.key));
+        line.text("key_name", Some(&self.key_name));
+        line.text("dialect", Some(self.dialect));
+        line.text("endpoint", Some(self.endpoint));
+        line.flag("stream", self.stream);
+        line.text("model", Some(&self.model));
+        line.text("served_model", Some(&self.served_model));
+        line.text("account", last.map(|last| last.account.as_str()));
+        line.text("upstream", last.map(|last| last.upstream.as_str()));
+        line.number("attempts", Some(self.tries.len() as u64));
+        line.number("wait_ms", Some(self.tries.iter().map(|tried| tried.waited_ms).sum()));
+        line.number("ttft_ms", self.first_ms.map(since));
+        line.number("total_ms", Some(since(now_ms)));
+        line.number("status", Some(u64::from(status)));
+        if let Some(usage) = &self.usage {
+            line.open("tokens", '{');
+            line.number("prompt", Some(usage.prompt));
+            line.number("completion", Some(usage.completion));
+            line.number("reasoning", Some(usage.reasoning));
+            line.number("cached", Some(usage.cached));
+            line.close('}');
+        }
+        if let Some(error) = error {
+            let body = openai::error::body(error);
+            line.open("error", '{');
+            line.text("code", body.pointer("/error/code").and_then(Value::as_str));
+            line.text("message", Some(&error.message));
+            line.close('}');
+        }
+        line.open("receipt", '{');
+        line.open("passed_over", '[');
+        for account in &self.passed_over {
+            line.item();
+            line.text("account", Some(&account.id));
+            line.text("reason", account.passed_over.as_deref());
+            line.number("until_ms", account.until_ms);
+            line.close('}');
+        }
+        line.close(']');
+        line.open("tries", '[');
+        for tried in &self.tries {
+            line.item();
+            line.text("account", Some(&tried.account));
+            line.text("upstream", Some(&tried.upstream));
+            line.number("wait_ms", Some(tried.waited_ms));
+            line.number("ms", Some(tried.took_ms));
+            line.text("outcome", Some(tried.outcome));
+            line.text("cause", tried.cause.as_deref());
+            line.close('}');
+        }
+        line.close(']');
+        line.close('}');
+        for (name, body) in [("request", &self.request), ("answer", &self.answer)] {
+            if body.is_some() {
+                line.text(name, body.as_deref());
+            }
+        }
+        line.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat::ErrorKind;
+
+    fn read(record: &Record, now_ms: u64) -> Value {
+        serde_json::from_str(&record.line(now_ms)).unwrap()
+    }
+
+    fn record() -> Record {
+        let tried = |account: &str| Try { account: account.into(), begun_ms: 1_000, waited_ms: 5, ..Try::default() };
+        let mut record = Record { id: "req_1".into(), begun_ms: 900, ..Record::default() };
+        record.tries.push(tried("a"));
+        record.tried(1_100, &Outcome::Failure { cause: "503".into() });
+        record.tries.push(tried("b"));
+        record
+    }
+
+    #[test]
+    fn tells_every_try_and_its_cause() {
+        let mut record = record();
+        record.first_ms = Some(1_200);
+        let usage = Usage { prompt: 1, completion: 2, ..Usage::default() };
+        record.tried(1_300, &Outcome::Success { usage: Some(usage) });
+        let json = read(&record, 1_310);
+        assert_eq!((&json["account"], &json["attempts"], &json["wait_ms"]), (&json!("b"), &json!(2), &json!(10)));
+        assert_eq!((&json["ttft_ms"], &json["total_ms"], &json["status"]), (&json!(300), &json!(400), &json!(200)));
+        assert_eq!(json["tokens"]["completion"], 2);
+        let tries = json["receipt"]["tries"].as_array().unwrap();
+        assert_eq!(
+            (&tries[0]["outcome"], &tries[0]["cause"], &tries[0]["ms"]),
+            (&json!("failure"), &json!("503"), &json!(100))
+        );
+        assert_eq!((&tries[1]["outcome"], &tries[1]["cause"]), (&json!("success"), &Value::Null));
+        assert!(json.get("request").is_none());
+    }
+
+    #[test]
+    fn tells_how_it_failed_and_who_left() {
+        let mut failed = record();
+        failed.error = Some(ChatError::new(ErrorKind::QueueFull, "busy"));
+        let json = read(&failed, 2_000);
+        assert_eq!((&json["status"], &json["error"]), (&json!(429), &json!({"code": "queue_full", "message": "busy"})));
+        let mut left = record();
+        left.tried(1_300, &Outcome::Cancelled { usage: None });
+        assert_eq!((&read(&left, 2_000)["status"], read(&left, 2_000).get("error")), (&json!(499), None));
+    }
+}

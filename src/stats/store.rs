@@ -1,0 +1,205 @@
+//! The statistics in the Durable Object's SQLite. Writes are billed by the row: so an hour is one row with all its names,
+//! and one row of the log holds many calls.
+use serde::Deserialize;
+use serde_json::Value;
+use worker::{Result, SqlStorage, SqlStorageValue};
+
+use super::figures::Span;
+use super::plan::{self, Counts};
+
+/// An hour and a day, in milliseconds.
+pub(super) const HOUR_MS: u64 = 3_600_000;
+pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+/// A row of the log is full with as many calls, or bytes.
+const CHUNK_CALLS: u64 = 50;
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Rows of the log that are read at once.
+const CHUNKS: u64 = 8;
+
+/// The length of a span that is stored as one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grain {
+    Hour,
+    Day,
+}
+
+/// One row of figures.
+pub(super) struct Stored {
+    pub(super) start_ms: u64,
+    pub(super) span: Span,
+    pub(super) counts: Counts,
+}
+
+/// A row of any table. Of figures, `body` has the total, the counts and the names, a line each.
+#[derive(Deserialize)]
+struct Row {
+    id: f64,
+    count: f64,
+    body: String,
+}
+
+/// Makes the tables.
+pub(super) fn create(sql: &SqlStorage) -> Result<()> {
+    for table in [
+        "span (grain TEXT, id INTEGER, figures TEXT, names TEXT, PRIMARY KEY (grain, id)) WITHOUT ROWID",
+        // `id` is the number of the first call; the texts are lines.
+        "log (id INTEGER PRIMARY KEY, count INTEGER, until_ms INTEGER, body TEXT)",
+        "audit (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
+    ] {
+        sql.exec(&format!("CREATE TABLE IF NOT EXISTS {table}"), None)?;
+    }
+    Ok(())
+}
+
+/// The figures since `from_ms`, oldest first; without their names where those are not needed.
+pub(super) fn spans(sql: &SqlStorage, grain: Grain, from_ms: u64, names: bool) -> Result<Vec<Stored>> {
+    let names = if names { "|| names" } else { "" };
+    let query =
+        format!("SELECT id, 0 AS count, figures {names} AS body FROM span WHERE grain = ? AND id >= ? ORDER BY id");
+    let rows = rows(sql, &query, vec![grain.name().into(), number(from_ms)?])?;
+    Ok(rows.into_iter().map(Stored::of).collect())
+}
+
+/// The latest hour.
+pub(super) fn last_hour(sql: &SqlStorage) -> Result<Option<Stored>> {
+    let query =
+        "SELECT id, 0 AS count, figures || names AS body FROM span WHERE grain = 'hour' ORDER BY id DESC LIMIT 1";
+    Ok(rows(sql, query, Vec::new())?.into_iter().next().map(Stored::of))
+}
+
+/// Stores figures in the place of older ones.
+pub(super) fn save(sql: &SqlStorage, grain: Grain, stored: &Stored) -> Result<()> {
+    let Stored { start_ms, span, counts } = stored;
+    let figures = format!("{}\n{}\n", span.total.pack(), plan::pack(*counts));
+    let names = span.pack_names().to_string();
+    sql.exec(
+        "INSERT OR REPLACE INTO span (grain, id, figures, names) VALUES (?, ?, ?, ?)",
+        vec![grain.name().into(), number(*start_ms)?, figures.into(), names.into()],
+    )
+    .map(drop)
+}
+
+/// Adds a closed hour to its day.
+pub(super) fn close(sql: &SqlStorage, hour: &Stored, names_max: usize) -> Result<()> {
+    let start_ms = hour.start_ms - hour.start_ms % DAY_MS;
+    let day = spans(sql, Grain::Day, start_ms, true)?.into_iter().find(|day| day.start_ms == start_ms);
+    let mut day = day.unwrap_or(Stored::empty(start_ms));
+    day.span.merge(&hour.span, names_max);
+    day.counts = plan::sum(day.counts, hour.counts);
+    save(sql, Grain::Day, &day)
+}
+
+/// Forgets figures that are older than this.
+pub(super) fn forget(sql: &SqlStorage, grain: Grain, before_ms: u64) -> Result<()> {
+    sql.exec("DELETE FROM span WHERE grain = ? AND id < ?", vec![grain.name().into(), number(before_ms)?]).map(drop)
+}
+
+/// Adds calls to the log, and forgets the oldest: more than `max` calls, and what ended before `since_ms`.
+pub(super) fn log(sql: &SqlStorage, lines: &str, until_ms: u64, max: u64, since_ms: u64) -> Result<()> {
+    let last = rows(sql, "SELECT id, count, body FROM log ORDER BY id DESC LIMIT 1", Vec::new())?;
+    let (mut id, mut count, mut body) =
+        last.into_iter().next().map_or((1, 0, String::new()), |row| (row.id as u64, row.count as u64, row.body));
+    let mut is_changed = false;
+    for line in lines.lines() {
+        if count >= CHUNK_CALLS || body.len() >= CHUNK_BYTES {
+            if is_changed {
+                save_chunk(sql, id, count, until_ms, std::mem::take(&mut body))?;
+            }
+            (id, count, body) = (id.saturating_add(count), 0, String::new());
+        }
+        body.push_str(line);
+        body.push('\n');
+        count = count.saturating_add(1);
+        is_changed = true;
+    }
+    if is_changed {
+        save_chunk(sql, id, count, until_ms, body)?;
+    }
+    let newest = id.saturating_add(count);
+    sql.exec(
+        "DELETE FROM log WHERE id + count <= ? OR until_ms < ?",
+        vec![number(newest.saturating_sub(max))?, number(since_ms)?],
+    )
+    .map(drop)
+}
+
+fn save_chunk(sql: &SqlStorage, id: u64, count: u64, until_ms: u64, body: String) -> Result<()> {
+    sql.exec(
+        "INSERT OR REPLACE INTO log (id, count, until_ms, body) VALUES (?, ?, ?, ?)",
+        vec![number(id)?, number(count)?, number(until_ms)?, body.into()],
+    )
+    .map(drop)
+}
+
+/// The latest calls before the one of this number that are `wanted`, newest first, each with its number in `seq`.
+pub(super) fn calls(
+    sql: &SqlStorage,
+    table: &str,
+    before: u64,
+    limit: usize,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>> {
+    let (mut found, mut before) = (Vec::new(), before);
+    let query = format!("SELECT id, count, body FROM {table} WHERE id < ? ORDER BY id DESC LIMIT {CHUNKS}");
+    loop {
+        let rows = rows(sql, &query, vec![number(before)?])?;
+        if rows.is_empty() {
+            return Ok(found);
+        }
+        for row in rows {
+            let first = row.id as u64;
+            let lines: Vec<(u64, &str)> = (first..before).zip(row.body.lines()).collect();
+            for (seq, line) in lines.into_iter().rev() {
+                let Ok(mut call) = serde_json::from_str::<Value>(line) else { continue };
+                if !wanted(&call) {
+                    continue;
+                }
+                if let Some(fields) = call.as_object_mut() {
+                    fields.insert("seq".to_owned(), seq.into());
+                }
+                found.push(call);
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+            }
+            before = first;
+        }
+    }
+}
+
+/// Adds to the log of admin writes, which keeps the newest `max`.
+pub(super) fn note(sql: &SqlStorage, entry: &Value, max: u64) -> Result<()> {
+    sql.exec("INSERT INTO audit (count, body) VALUES (1, ?)", vec![entry.to_string().into()])?;
+    sql.exec("DELETE FROM audit WHERE id <= (SELECT MAX(id) FROM audit) - ?", vec![number(max)?]).map(drop)
+}
+
+impl Grain {
+    fn name(self) -> &'static str {
+        match self {
+            Grain::Hour => "hour",
+            Grain::Day => "day",
+        }
+    }
+}
+
+impl Stored {
+    /// Figures of nothing.
+    pub(super) fn empty(start_ms: u64) -> Stored {
+        Stored { start_ms, span: Span::default(), counts: Counts::default() }
+    }
+
+    fn of(row: Row) -> Stored {
+        let mut lines = row.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+        let mut next = || lines.next().unwrap_or_default();
+        let (total, counts, names) = (next(), next(), next());
+        Stored { start_ms: row.id as u64, span: Span::unpack(&total, &names), counts: plan::unpack(&counts) }
+    }
+}
+
+fn rows(sql: &SqlStorage, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Row>> {
+    sql.exec(query, bindings)?.to_array()
+}
+
+fn number(value: u64) -> Result<SqlStorageValue> {
+    SqlStorageValue::try_from_i64(i64::try_from(value).unwrap_or(i64::MAX))
+}
