@@ -56,7 +56,7 @@ function builtModules(entry) {
   const built = readdirSync(join(root, 'build'), { recursive: true }).map(String).sort();
   const path = (name) => join(root, 'build', name);
   return [
-    ...(entry === 'src/entry.js' ? [] : [{ type: 'ESModule', path: join(root, 'src/entry.js') }]),
+    ...['src/entry.js', 'src/page.js'].filter((name) => name !== entry).map((name) => ({ type: 'ESModule', path: join(root, name) })),
     ...built.filter((name) => /\.m?js$/.test(name)).map((name) => ({ type: 'ESModule', path: path(name) })),
     ...built.filter((name) => name.endsWith('.wasm')).map((name) => ({ type: 'CompiledWasm', path: path(name) })),
   ];

@@ -1,4 +1,4 @@
-// Builds the Worker: Rust to Wasm, bundled with its JavaScript shim, into build/.
+// Builds the Worker: the page into public/, and Rust to Wasm, bundled with its JavaScript shim, into build/.
 //
 //   node scripts/build.mjs [--dev] [--force]
 //
@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildUi } from './build-ui.mjs';
 import { ensurePackages, npmCommand } from './packages.mjs';
 import { duration, isMain, main, root, run, say, withLock } from './run.mjs';
 import { ensureToolchain } from './toolchain.mjs';
@@ -15,10 +16,16 @@ import { ensureToolchain } from './toolchain.mjs';
 const targetDir = join(root, 'target', 'wasm');
 const stampFile = join(targetDir, 'weir-build.json');
 const outputs = ['index.js', 'index_bg.wasm'].map((name) => join(root, 'build', name));
+const bundledByWrangler = [join('src', 'entry.js'), join('src', 'page.js')];
 export const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD version for Wasm
 
 /** Builds what is not up to date. */
 export async function build({ dev = false, force = false } = {}) {
+  await buildUi({ force });
+  await buildWorker({ dev, force });
+}
+
+async function buildWorker({ dev, force }) {
   if (!force && isFresh(dev)) return;
   await ensurePackages();
   const toolchain = await ensureToolchain();
@@ -62,7 +69,7 @@ function fingerprint() {
   const sources = readdirSync(join(root, 'src'), { recursive: true })
     .map((name) => join('src', name))
     .filter((name) => name.endsWith('.rs') || name.endsWith('.js') || name.endsWith('.json'))
-    .filter((name) => name !== join('src', 'entry.js')) // wrangler bundles that one itself
+    .filter((name) => !bundledByWrangler.includes(name))
     .sort();
   for (const name of ['Cargo.toml', 'Cargo.lock', join('scripts', 'build.mjs'), ...sources]) {
     const content = readFileSync(join(root, name));

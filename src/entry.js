@@ -2,9 +2,14 @@
 // RPC calls (three times the calls per second of `stub.fetch`). So each Durable Object is a thin JavaScript class here
 // that hands every call to its Rust class.
 import { DurableObject } from 'cloudflare:workers';
-import handler, * as wasm from '../build/index.js';
+import Handler, * as wasm from '../build/index.js';
+import { asksForPage, page } from './page.js';
 
-export default handler;
+export default class extends Handler {
+  fetch(request) {
+    return asksForPage(request, this.env) ? page(request, this.env) : super.fetch(request);
+  }
+}
 
 /** A Durable Object class that forwards the named methods to the Rust class of the given name. */
 function forward(rustClass, methods) {

@@ -92,6 +92,7 @@ export class Gateway {
           compatibilityDate: date,
           compatibilityFlags: flags,
           bindings: this.bindings,
+          assets: { directory: join(root, 'public'), binding: 'ASSETS', assetConfig: { html_handling: 'none' }, routerConfig: { has_user_worker: true } },
           kvNamespaces: ['CONFIG'],
           durableObjects: {
             LEDGER: { className: 'Ledger', useSQLite: true },
@@ -258,7 +259,7 @@ function wranglerSettings() {
 function modules() {
   const built = readdirSync(join(root, 'build'), { recursive: true }).map(String).sort();
   return [
-    { type: 'ESModule', path: join(root, 'src/entry.js') },
+    ...['src/entry.js', 'src/page.js'].map((name) => ({ type: 'ESModule', path: join(root, name) })),
     ...built.filter((name) => /\.m?js$/.test(name)).map((name) => ({ type: 'ESModule', path: join(root, 'build', name) })),
     ...built.filter((name) => name.endsWith('.wasm')).map((name) => ({ type: 'CompiledWasm', path: join(root, 'build', name) })),
   ];

@@ -1,0 +1,62 @@
+// Data that is kept fresh: loaded at once, then again and again while somebody looks at the page.
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { ApiError, call } from './api';
+
+export interface Live<Answer> {
+  data: Answer | undefined;
+  error: ApiError | undefined;
+  /** Loads it again, now. */
+  refresh: () => Promise<void>;
+}
+
+/** What `GET path` answers, asked every `every` milliseconds while the page is visible (0: once). No path asks nothing. */
+export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
+  const [state, setState] = useState<{ data?: Answer; error?: ApiError; path: string | null }>({ path });
+  const latest = useRef(0);
+  const isMissing = useRef(false); // asked no more, where there is no such route
+
+  const refresh = useCallback(async () => {
+    if (path === null) return;
+    latest.current += 1;
+    const mine = latest.current;
+    try {
+      const data = await call<Answer>('GET', path);
+      if (mine !== latest.current) return;
+      isMissing.current = false;
+      setState({ data, path });
+    } catch (error) {
+      if (mine !== latest.current || !(error instanceof ApiError)) return;
+      isMissing.current = error.isMissing;
+      setState((old) => ({ data: old.path === path ? old.data : undefined, error, path }));
+    }
+  }, [path]);
+
+  useEffect(() => {
+    void refresh();
+    const abandon = (): void => void (latest.current += 1);
+    if (every === 0) return abandon;
+    const shown = (): void => void (document.visibilityState === 'visible' && !isMissing.current && refresh());
+    const timer = setInterval(shown, every);
+    document.addEventListener('visibilitychange', shown);
+    return () => {
+      abandon();
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', shown);
+    };
+  }, [refresh, every]);
+
+  const current = state.path === path;
+  return { data: current ? state.data : undefined, error: current ? state.error : undefined, refresh };
+}
+
+/** Now, in milliseconds, told anew every second while something counts down. */
+export function useNow(counting: boolean): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    if (!counting) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [counting]);
+  return now;
+}
