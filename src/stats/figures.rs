@@ -4,12 +4,54 @@ use serde_json::{Map, Value, json};
 use super::histogram::Histogram;
 use crate::chat::Usage;
 
-/// By what figures are told apart; each is the field of a record that names it, and the list of an answer.
-pub(super) const SIDES: [(&str, &str); 3] = [("model", "models"), ("account", "accounts"), ("key", "keys")];
+/// By what figures are told apart: the lists of an answer.
+pub(super) const SIDES: [&str; 3] = ["models", "accounts", "keys"];
 /// What stands for the names past `names_max`.
 pub(super) const OTHERS: &str = "(others)";
 /// The status of a call whose caller left.
 pub(super) const LEFT: u64 = 499;
+
+/// What the figures count of one call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// Its names in each of [`SIDES`]; empty where it has none.
+    pub(super) names: [String; SIDES.len()],
+    /// When it ended, in Unix milliseconds.
+    pub(super) time_ms: u64,
+    /// How it ended.
+    pub(super) status: u64,
+    /// How long it took.
+    pub(super) total_ms: u64,
+    /// How long its stream's first event took.
+    pub(super) first_ms: Option<u64>,
+    /// What it used.
+    pub(super) usage: Usage,
+}
+
+impl Sample {
+    /// As a JSON array, in the order in which [`Self::unpack`] reads it.
+    pub(super) fn pack(&self) -> Value {
+        let Usage { prompt, completion, reasoning, cached } = self.usage;
+        let numbers = [self.time_ms, self.status, self.total_ms, prompt, completion, reasoning, cached];
+        let names = self.names.iter().map(|name| Value::from(name.as_str()));
+        names.chain(numbers.map(Value::from)).chain([self.first_ms.into()]).collect()
+    }
+
+    /// Reads what [`Self::pack`] wrote.
+    pub(super) fn unpack(packed: &Value) -> Option<Sample> {
+        let name = |at: usize| packed.get(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |at: usize| packed.get(at).and_then(Value::as_u64);
+        let count = |at: usize| number(at).unwrap_or(0);
+        Some(Sample {
+            names: [name(0), name(1), name(2)],
+            time_ms: number(3)?,
+            status: number(4)?,
+            total_ms: count(5),
+            usage: Usage { prompt: count(6), completion: count(7), reasoning: count(8), cached: count(9) },
+            first_ms: number(10),
+        })
+    }
+}
 
 /// The figures of some calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,25 +68,16 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Adds a record (see [`super::record`]).
-    pub(super) fn add(&mut self, record: &Value) {
-        let number = |name: &str| record.get(name).and_then(Value::as_u64);
-        let status = number("status").unwrap_or(0);
+    /// Adds a call.
+    pub(super) fn add(&mut self, call: &Sample) {
         self.requests = self.requests.saturating_add(1);
-        self.left = self.left.saturating_add(u64::from(status == LEFT));
-        self.failed = self.failed.saturating_add(u64::from(status >= 400 && status != LEFT));
-        let tokens = record.get("tokens");
-        let tokens = |name: &str| tokens.and_then(|tokens| tokens.get(name)).and_then(Value::as_u64).unwrap_or(0);
-        self.add_usage(Usage {
-            prompt: tokens("prompt"),
-            completion: tokens("completion"),
-            reasoning: tokens("reasoning"),
-            cached: tokens("cached"),
-        });
-        if let Some(ms) = number("total_ms").filter(|_| status < 400) {
-            self.latency.add(ms);
+        self.left = self.left.saturating_add(u64::from(call.status == LEFT));
+        self.failed = self.failed.saturating_add(u64::from(call.status >= 400 && call.status != LEFT));
+        self.add_usage(call.usage);
+        if call.status < 400 {
+            self.latency.add(call.total_ms);
         }
-        if let Some(ms) = number("ttft_ms") {
+        if let Some(ms) = call.first_ms {
             self.first.add(ms);
         }
     }
@@ -117,12 +150,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Adds a record.
-    pub(super) fn add(&mut self, record: &Value, names_max: usize) {
-        self.total.add(record);
-        for ((field, _), names) in SIDES.iter().zip(&mut self.names) {
-            if let Some(name) = record.get(field).and_then(Value::as_str).filter(|name| !name.is_empty()) {
-                named(names, name, names_max).add(record);
+    /// Adds a call.
+    pub(super) fn add(&mut self, call: &Sample, names_max: usize) {
+        self.total.add(call);
+        for (name, names) in call.names.iter().zip(&mut self.names) {
+            if !name.is_empty() {
+                named(names, name, names_max).add(call);
             }
         }
     }
@@ -162,7 +195,7 @@ impl Span {
     /// As people read it: the busiest names first.
     pub(super) fn shown(mut self) -> Map<String, Value> {
         let mut shown = self.total.shown();
-        for ((_, list), names) in SIDES.iter().zip(&mut self.names) {
+        for (list, names) in SIDES.iter().zip(&mut self.names) {
             names.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.requests));
             let item = |(name, figures): &(String, Figures)| {
                 let mut item = figures.shown();

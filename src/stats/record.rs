@@ -1,6 +1,7 @@
 //! What one call leaves behind.
 use serde_json::Value;
 
+use super::figures::Sample;
 use super::line::Line;
 use crate::chat::{ChatError, Envelope, Outcome, Usage};
 use crate::dialect::{Dialect, openai};
@@ -112,16 +113,33 @@ impl Record {
         self.left |= matches!(outcome, Outcome::Cancelled { .. });
     }
 
-    /// As the log keeps it, and the figures count it: a JSON object on one line.
+    /// What the figures count, a tab, and what the log keeps: JSON on one line. JSON has no tab but between its tokens.
     pub fn line(&self, now_ms: u64) -> String {
         let now_ms = if self.ended_ms > 0 { self.ended_ms } else { now_ms };
+        let account = self.tries.last().map(|last| last.account.clone()).unwrap_or_default();
         let since = |at: u64| at.saturating_sub(self.begun_ms);
-        let error = self.error.as_ref().filter(|_| !self.left);
-        let status = match error {
+        let sample = Sample {
+            names: [self.model.clone(), account, self.key.clone()],
+            time_ms: now_ms,
+            status: u64::from(self.status()),
+            total_ms: since(now_ms),
+            first_ms: self.first_ms.map(since),
+            usage: self.usage.unwrap_or_default(),
+        };
+        format!("{}\t{}", sample.pack(), self.entry(now_ms))
+    }
+
+    fn status(&self) -> u16 {
+        match &self.error {
             _ if self.left => 499,
             Some(error) => error.status(),
             None => 200,
-        };
+        }
+    }
+
+    fn entry(&self, now_ms: u64) -> String {
+        let since = |at: u64| at.saturating_sub(self.begun_ms);
+        let error = self.error.as_ref().filter(|_| !self.left);
         let last = self.tries.last();
         let mut line = Line::new();
         line.text("id", Some(&self.id));
@@ -139,7 +157,7 @@ impl Record {
         line.number("wait_ms", Some(self.tries.iter().map(|tried| tried.waited_ms).sum()));
         line.number("ttft_ms", self.first_ms.map(since));
         line.number("total_ms", Some(since(now_ms)));
-        line.number("status", Some(u64::from(status)));
+        line.number("status", Some(u64::from(self.status())));
         if let Some(usage) = &self.usage {
             line.open("tokens", '{');
             line.number("prompt", Some(usage.prompt));
@@ -195,7 +213,13 @@ mod tests {
     use crate::chat::ErrorKind;
 
     fn read(record: &Record, now_ms: u64) -> Value {
-        serde_json::from_str(&record.line(now_ms)).unwrap()
+        let line = record.line(now_ms);
+        let (sample, entry) = line.split_once('\t').unwrap();
+        let sample = Sample::unpack(&serde_json::from_str(sample).unwrap()).unwrap();
+        let entry: Value = serde_json::from_str(entry).unwrap();
+        assert_eq!((entry["status"].as_u64(), entry["time"].as_u64()), (Some(sample.status), Some(sample.time_ms)));
+        assert_eq!(entry["account"].as_str().unwrap_or_default(), sample.names[1]);
+        entry
     }
 
     fn record() -> Record {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
 use worker::{Date, DurableObject, Env, Request, Response, Result, SqlStorage, State, console_error, durable_object};
 
-use super::figures::{Figures, Span};
+use super::figures::{Figures, Sample, Span};
 use super::plan::{self, Counts};
 use super::settings::Stats;
 use super::store::{self, DAY_MS, Grain, HOUR_MS, Stored};
@@ -124,19 +124,21 @@ impl StatsObject {
 
     fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts) -> Result<()> {
         let now = Date::now().as_millis();
-        let records = || lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let sample_of = |line: &str| Sample::unpack(&serde_json::from_str(line.split('\t').next()?).ok()?);
+        let samples = || lines.lines().filter_map(sample_of);
         let mut open = self.open.borrow_mut();
         let mut hour = match open.take() {
             Some(hour) => hour,
-            None => store::last_hour(sql)?
-                .unwrap_or(Stored::empty(hour_of(records().next().map_or(now, |first| time_of(&first))))),
+            None => {
+                let first_ms = samples().next().map_or(now, |first| first.time_ms);
+                store::last_hour(sql)?.unwrap_or(Stored::empty(hour_of(first_ms)))
+            }
         };
         let mut last_ms = None;
-        for record in records() {
-            let time_ms = time_of(&record);
-            last_ms = Some(time_ms);
-            self.turn(sql, settings, &mut hour, time_ms.min(now))?;
-            hour.span.add(&record, settings.names_max);
+        for sample in samples() {
+            last_ms = Some(sample.time_ms);
+            self.turn(sql, settings, &mut hour, sample.time_ms.min(now))?;
+            hour.span.add(&sample, settings.names_max);
         }
         if last_ms.is_none() {
             self.turn(sql, settings, &mut hour, now)?;
@@ -238,10 +240,6 @@ fn has_status(entry: &Value, wanted: Option<&str>) -> bool {
             None => wanted.parse() == Ok(status),
         },
     }
-}
-
-fn time_of(record: &Value) -> u64 {
-    record.get("time").and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn hour_of(now: u64) -> u64 {

@@ -107,7 +107,7 @@ pub(super) fn log(sql: &SqlStorage, lines: &str, until_ms: u64, max: u64, since_
             }
             (id, count, body) = (id.saturating_add(count), 0, String::new());
         }
-        body.push_str(line);
+        body.push_str(line.split_once('\t').map_or(line, |(_, entry)| entry));
         body.push('\n');
         count = count.saturating_add(1);
         is_changed = true;

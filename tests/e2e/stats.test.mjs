@@ -226,6 +226,13 @@ test('no session, no figures', async () => {
   assert.equal((await weir.admin('GET', '/admin/stats?window=1y')).json.error.param, 'window');
 });
 
+/** What the figures count of a call, and its entry in the log. */
+function lineOf(record) {
+  const { model, account, key, time, status, total_ms, ttft_ms, tokens } = record;
+  const sample = [model, account, key, time, status, total_ms, tokens.prompt, tokens.completion, tokens.reasoning, tokens.cached, ttft_ms];
+  return `${JSON.stringify(sample)}\t${JSON.stringify(record)}`;
+}
+
 test('30 days with 10,000 requests are told in well under a second, and rightly', async () => {
   const full = await start({ config: pools(sim, { plain: {} }) });
   try {
@@ -240,7 +247,7 @@ test('30 days with 10,000 requests are told in well under a second, and rightly'
     const { settings } = await full.manage('GET', '/admin/config');
     for (let at = 0; at < records.length; at += 50) {
       const head = { settings: settings.stats, counts: [50, 100, 0, 0, 150] };
-      const lines = [head, ...records.slice(at, at + 50)].map((line) => JSON.stringify(line));
+      const lines = [JSON.stringify(head), ...records.slice(at, at + 50).map(lineOf)];
       assert.equal(await object.record(lines.join('\n')), 'null');
     }
     for (const [window, days] of [['24h', 1], ['7d', 7], ['30d', 30]]) {
