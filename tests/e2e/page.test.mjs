@@ -456,6 +456,7 @@ describe('the page in a browser', { skip }, () => {
     await page.getByLabel('Client key').fill(CLIENT_KEY);
     await page.keyboard.press('Enter');
     await page.locator('.chip').getByText('beta', { exact: true }).waitFor();
+    await page.getByText(/Today: [1-9]\d* requests/).waitFor();
     for (const client of ['Claude Code', 'Codex', 'Python', 'JavaScript', 'curl']) {
       await page.getByRole('button', { name: client, exact: true }).click();
       assert.ok((await page.locator('pre').innerText()).includes(weir.url), client);
@@ -480,7 +481,7 @@ describe('the page in a browser', { skip }, () => {
   test('a route that an older Worker lacks is told as such', async () => {
     const page = await browser.page(weir);
     const missing = { status: 404, json: { error: { message: 'Unknown request URL.', type: 'invalid_request_error', code: 'unknown_url', param: null } } };
-    await page.route(/\/admin\/(stats|logs|audit|backups|plan)/, (route) => route.fulfill(missing));
+    await page.route(/\/admin\/(stats|logs|audit|backups|plan|vercel)/, (route) => route.fulfill(missing));
     await enter(page);
     await page.getByText('This Worker keeps no statistics yet').waitFor();
     for (const view of ['logs', 'imports']) {

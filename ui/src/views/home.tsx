@@ -199,7 +199,7 @@ function Plan({ meters }: { meters: PlanMeter[] }) {
   );
 }
 
-function Ranks({ title, items }: { title: string; items: (Figures & { name: string })[] }) {
+function Ranks({ title, items }: { title: string; items: (Figures & { name: string; display_name?: string })[] }) {
   const most = Math.max(1, ...items.map((item) => item.requests));
   return (
     <Card title={title}>
@@ -207,7 +207,7 @@ function Ranks({ title, items }: { title: string; items: (Figures & { name: stri
         {items.slice(0, 6).map((item) => (
           <div class="rank" key={item.name}>
             <span class="of">
-              <span class="break">{item.name || t('(own credential)')}</span>
+              <span class="break">{item.display_name ?? (item.name || t('(own credential)'))}</span>
               <span class="muted nums nowrap">
                 {short(item.requests)}
                 {item.failed > 0 && ` · ${t('{n} failed', { n: short(item.failed) })}`}
