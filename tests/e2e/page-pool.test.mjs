@@ -37,7 +37,7 @@ describe('the page of a pool in use', { skip }, () => {
       await page.getByRole('img', { name: '6 requests, 1 errors in this period' }).waitFor();
       assert.ok((await page.locator('canvas').boundingBox()).width > 400);
     }
-    for (const [list, name] of [['By model', 'busy'], ['By account', 'busy-1'], ['By key', 'laptop']]) {
+    for (const [list, name] of [['By model', 'busy'], ['By account', 'busy-2'], ['By key', 'laptop']]) {
       await page.locator('.card').filter({ hasText: list }).getByText(name, { exact: true }).waitFor();
     }
     await checkAccess(page, 'Home, in use');
@@ -95,6 +95,27 @@ describe('the page of a pool in use', { skip }, () => {
     await page.context().close();
   });
 
+  test('a service’s models are fetched from it, with the credential of an account', async () => {
+    const page = await browser.page(weir);
+    await enter(page, '/#/upstreams');
+    sim.addModels('fresh-model');
+    const card = page.locator('.card').filter({ has: page.getByRole('heading', { name: 'quiet', exact: true }) });
+    await card.getByRole('button', { name: 'Edit' }).click();
+    await page.getByRole('button', { name: 'Fetch from the service' }).click();
+    await eventually(async () => assert.match(await page.getByLabel('Models').inputValue(), /^quiet\n[\s\S]*fresh-model/));
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+    await card.getByText('fresh-model', { exact: true }).waitFor();
+    assert.equal((await weir.chat({ model: 'fresh-model' })).status, 200);
+
+    sim.onKey(secretOf('quiet-1'), 401);
+    const refused = await weir.admin('GET', '/admin/upstreams/quiet/models');
+    assert.deepEqual([refused.status, refused.json.error.message], [502, 'The service does not list its models: it answered 401.']);
+    sim.reset();
+    const without = await weir.admin('GET', '/admin/upstreams/ark/models');
+    assert.deepEqual([without.status, /no account/.test(without.json.error.message)], [404, true]);
+    await page.context().close();
+  });
+
   test('an import: preview, duplicates, a result per line, undone again; a backup is compared and restored', async () => {
     const page = await browser.page(weir);
     await enter(page, '/#/imports');
@@ -119,7 +140,7 @@ describe('the page of a pool in use', { skip }, () => {
     assert.equal((await weir.call('GET', '/v1/models', { key: 'sk-imported-key-0001' })).status, 200);
     await checkAccess(page, 'an import');
 
-    const backup = page.locator('.card').filter({ has: page.getByRole('heading', { name: 'Backups' }) }).getByRole('row').nth(1);
+    const backup = page.locator('.card').filter({ has: page.getByRole('heading', { name: 'Backups' }) }).getByRole('row').nth(2); // below the heading and the present version
     await backup.getByRole('button', { name: 'Compare' }).click();
     await page.getByRole('dialog').getByText('accounts › one@example.com').waitFor();
     await picture(page, 'backup-compared', { fullPage: false });

@@ -399,6 +399,7 @@ describe('the page in a browser', { skip }, () => {
     }
     await visit(page, 'accounts');
     await page.getByRole('button', { name: 'Add an account' }).tap();
+    await page.getByRole('dialog').waitFor();
     assert.equal(await overflow(page), 0);
     await picture(page, 'phone-add-account', { fullPage: false });
     await page.context().close();

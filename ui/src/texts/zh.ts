@@ -402,7 +402,7 @@ export const zh = {
   '{n} names mapped': '{n} 个映射',
   '{n} requests, {failed} errors in this period': '此时段内 {n} 次请求，{failed} 次错误',
   '{n} tries': '尝试 {n} 次',
-  '{n} waiting in the queue': '{n} 个在排队',
+  '{n} waiting': '{n} 个在排队',
   '{time} ago': '{time}前',
   '{time} in the queue': '排队 {time}',
 } as const;

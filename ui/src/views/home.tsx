@@ -82,7 +82,7 @@ function Now({ pool, stats }: { pool: PoolStatus; stats?: Stats }) {
       {stats && <Figure label={t('Requests')} value={short(stats.requests)} detail={t('{n} failed', { n: number(stats.failed) })} />}
       {stats && <Figure label={t('Success')} value={stats.success_rate === null ? '–' : percent(stats.success_rate)} detail={t('{n} left early', { n: number(stats.cancelled) })} />}
       {stats && <Figure label={t('Tokens')} value={short(stats.tokens.prompt + stats.tokens.completion)} detail={t('{in} in, {out} out', { in: short(stats.tokens.prompt), out: short(stats.tokens.completion) })} />}
-      <Figure label={t('In flight')} value={number(inFlight)} detail={t('{n} waiting in the queue', { n: number(pool.queue_size) })} />
+      <Figure label={t('In flight')} value={number(inFlight)} detail={t('{n} waiting', { n: number(pool.queue_size) })} />
       <Figure label={t('Accounts')} value={`${number(pool.healthy_accounts)} / ${number(pool.total_accounts)}`} detail={t('can take a call now')} />
       {!stats && <Figure label={t('Calls today')} value={short(sum((account) => account.usage.rpd))} detail={t('{n} in the last minute', { n: number(sum((account) => account.usage.rpm)) })} />}
     </div>
