@@ -359,7 +359,7 @@ export const zh = {
   'first token {time}': '首个 token {time}',
   'for {time}': '还需 {time}',
   h: '小时',
-  half: '中位数',
+  median: '中位数',
   'in all {time}': '总计 {time}',
   'in flight': '进行中',
   'just now': '刚刚',

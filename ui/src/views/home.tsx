@@ -145,14 +145,14 @@ function Times({ stats }: { stats: Stats }) {
   const told = (value: number | null): string => (value === null ? '–' : duration(value));
   return (
     <Card bare title={t('How long it takes')}>
-      <table class="table nums">
+      <table class="table nums nowrap">
         <thead>
           <tr>
             <th>
               <span class="visually-hidden">{t('What')}</span>
             </th>
             <th class="end">{t('mean')}</th>
-            <th class="end">{t('half')}</th>
+            <th class="end">{t('median')}</th>
             <th class="end">{t('95 of 100')}</th>
           </tr>
         </thead>
