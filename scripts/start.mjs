@@ -130,7 +130,7 @@ async function untilHealthy(port) {
 
 function printWelcome(port, demoPort) {
   const url = `http://127.0.0.1:${port}`;
-  console.log(`\nWeir is ready at ${url}\n`);
+  console.log(`\nWeir is ready at ${url}\n\nOpen that in a browser for its page: the password is ADMIN_KEY in .dev.vars.\n`);
   if (demoPort) {
     const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'Hello' }] });
     console.log(
@@ -144,5 +144,5 @@ function printWelcome(port, demoPort) {
         `    claude -p 'Replace "this" by "that" in some/file.txt' --allowedTools Read Edit\n`,
     );
   }
-  console.log("The operator's password is ADMIN_KEY in .dev.vars. Ctrl-C ends everything.\n");
+  console.log('Ctrl-C ends everything.\n');
 }

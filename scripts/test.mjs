@@ -6,7 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build } from './build.mjs';
-import { ensurePackages } from './packages.mjs';
+import { ensurePackages, npmCommand } from './packages.mjs';
 import { ensurePython } from './python.mjs';
 import { Failure, duration, main, root, run, say, succeeds } from './run.mjs';
 import { checkPrerequisites } from './toolchain.mjs';
@@ -19,6 +19,7 @@ const steps = {
   ],
   e2e: [
     ['npm packages', ensurePackages],
+    ['types of the page', () => run(npmCommand('tsc'), ['-p', 'ui'])],
     ['Wasm build', () => build()],
     ['end-to-end tests', endToEnd],
   ],

@@ -1,5 +1,6 @@
 //! The admin API (contract §4): who may, what to do, and the answer as JSON.
 mod accounts_test;
+mod models;
 mod resources;
 mod session;
 mod stats;
@@ -106,6 +107,7 @@ async fn answer(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError>
         ["accounts", "test-all"] => accounts_test::all(&call, env).await,
         ["accounts", id, "reset"] => webids::reset_account(&call, env, id).await,
         ["accounts", rest @ ..] => resources::list(&call, env, List::Accounts, rest).await,
+        ["upstreams", id, "models"] => models::of_upstream(&call, env, id).await,
         ["upstreams", rest @ ..] => resources::list(&call, env, List::Upstreams, rest).await,
         ["webids", rest @ ..] => webids::handle(&call, env, rest).await,
         ["import"] => transfer::import(&call, env).await,

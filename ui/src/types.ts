@@ -53,7 +53,7 @@ export interface ClientKey {
 }
 
 export type Settings = { [name: string]: SettingValue };
-export type SettingValue = string | number | boolean | Settings;
+export type SettingValue = string | number | boolean | null | SettingValue[] | Settings;
 
 export interface Config {
   keys: ClientKey[];
@@ -148,7 +148,7 @@ export interface Figures {
 export interface Stats extends Figures {
   models: (Figures & { name: string })[];
   accounts: (Figures & { name: string })[];
-  keys: (Figures & { name: string })[];
+  keys: (Figures & { name: string; display_name?: string })[];
   from: number;
   until: number;
   step_ms: number;
@@ -194,10 +194,14 @@ export interface LogEntry {
 export interface AuditEntry {
   seq: number;
   time: number;
-  actor: string;
+  address: string;
+  session: string | null;
   method: string;
   path: string;
-  status: number;
+  /** The names of the body's fields; no value of them. */
+  fields: string[];
+  id: string | null;
+  version: number | null;
 }
 
 export interface ImportReport {
@@ -224,4 +228,27 @@ export interface BackupDiff {
   version: number;
   against: number;
   changes: { path: string[]; from?: unknown; to?: unknown }[];
+}
+
+/** `GET /v1/me`. */
+export interface Mine {
+  id: string;
+  name: string;
+  expires_at: string | null;
+  models: string[];
+  limits: Limits;
+  usage: Usage;
+  in_flight: number;
+  today: Partial<Figures>;
+  day_ends_at: string;
+  timezone: string;
+}
+
+export interface VercelState {
+  has_token: boolean;
+  project_id: string | null;
+  team_id: string | null;
+  has_synced_before: boolean;
+  last_sync_time: number | null;
+  synced: boolean;
 }

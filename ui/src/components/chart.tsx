@@ -72,7 +72,7 @@ function options(width: number, step: number): uPlot.Options {
     cursor: { show: false },
     scales: { x: { range: (_, least, most) => [least - step / 2000, most + step / 2000] }, y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.1))] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, at) => at.map((each) => (each % 86_400 === 0 && !isDays ? dayTold : told).format(each * 1000)) },
+      { ...axis, grid: { show: false }, size: 30, space: 70, values: (_, at) => at.map((each) => (each % 86_400 === 0 && !isDays ? dayTold : told).format(each * 1000)) },
       { ...axis, size: 48, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6], values: (_, at) => at.map((each) => number(each)) },
     ],
     series: [

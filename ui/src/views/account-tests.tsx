@@ -1,19 +1,25 @@
-// What a test of an account said: one short call, as a client would make it.
-import { ApiError, call } from '../api';
+// What tests of accounts said: on each one short call, as a client would make it.
+import { open } from '../api';
 import { Badge, Button, Card } from '../components/parts';
 import { duration } from '../format';
+import { eventsOf } from '../playground/sse';
 import { t } from '../prefs';
 
-export type TestResult = 'running' | { success: boolean; message: string; latency_ms?: number; model?: string };
+export type TestResult = 'running' | { success: boolean; message: string; latency_ms?: number | null; model?: string | null };
 
-/** Makes the call. An account that fails is a result; a Worker that cannot test is an error. */
-export async function testAccount(id: string): Promise<TestResult> {
-  try {
-    return await call<TestResult>('POST', '/admin/accounts/test', { body: { id } });
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.isMissing || error.status === 0 || error.status === 401 || error.status === 405) throw error;
-    return { success: false, message: error.message };
+/** Tests them, a few at a time; tells each result as it comes. */
+export async function testAccounts(ids: string[], tell: (results: Map<string, TestResult>) => void): Promise<void> {
+  const results = new Map<string, TestResult>(ids.map((id) => [id, 'running']));
+  const response = await open('POST', '/admin/accounts/test-all?stream=true', { body: { ids } });
+  tell(new Map(results));
+  for await (const { event, data } of eventsOf(response)) {
+    if (event === 'done') break;
+    const { id, ...result } = JSON.parse(data) as { id: string } & Exclude<TestResult, 'running'>;
+    results.set(id, result);
+    tell(new Map(results));
   }
+  for (const [id, result] of results) if (result === 'running') results.set(id, { success: false, message: t('No result came.') });
+  tell(results);
 }
 
 export function TestResults({ results, onClose }: { results: Map<string, TestResult>; onClose: () => void }) {
@@ -32,20 +38,20 @@ export function TestResults({ results, onClose }: { results: Map<string, TestRes
         </span>
       }
     >
-      <div class="table-wrap">
-        <table class="table">
-          <tbody>
-            {[...results].map(([id, result]) => (
-              <tr key={id}>
-                <td class="break">{id}</td>
-                <td>{result === 'running' ? <Badge tone="idle">{t('Testing…')}</Badge> : <Badge tone={result.success ? 'good' : 'bad'}>{result.success ? t('Answers') : t('Fails')}</Badge>}</td>
-                <td class="break muted">{result === 'running' ? '' : [result.model, result.message].filter(Boolean).join(' · ')}</td>
-                <td class="end nums nowrap">{result !== 'running' && result.latency_ms !== undefined ? duration(result.latency_ms) : ''}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <table class="table stacks">
+        <tbody>
+          {[...results].map(([id, result]) => (
+            <tr key={id}>
+              <td class="break">
+                <strong>{id}</strong>
+              </td>
+              <td>{result === 'running' ? <Badge tone="idle">{t('Testing…')}</Badge> : <Badge tone={result.success ? 'good' : 'bad'}>{result.success ? t('Answers') : t('Fails')}</Badge>}</td>
+              <td class="break muted">{result === 'running' ? '' : [result.model, result.message].filter(Boolean).join(' · ')}</td>
+              <td class="end nums nowrap">{result !== 'running' && typeof result.latency_ms === 'number' ? duration(result.latency_ms) : ''}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </Card>
   );
 }

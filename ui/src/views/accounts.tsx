@@ -10,7 +10,7 @@ import { loginOf, stateName, stateTone, useConfig, usePool, wantsAttention } fro
 import { say } from '../toasts';
 import type { Account, AccountStatus } from '../types';
 import { AccountForm } from './account-form';
-import { type TestResult, TestResults, testAccount } from './account-tests';
+import { type TestResult, TestResults, testAccounts } from './account-tests';
 
 type Filter = 'all' | 'ready' | 'attention' | 'off';
 
@@ -57,20 +57,15 @@ export function Accounts() {
   };
   const test = (ids: string[]): Promise<unknown> =>
     action.run(async () => {
-      const results = new Map<string, TestResult>(ids.map((id) => [id, 'running']));
-      const show = (): void => setTests(new Map(results));
-      show();
-      try {
-        for (const id of ids) {
-          results.set(id, await testAccount(id));
-          show();
-        }
-      } catch (error) {
-        setTests(undefined);
-        throw error;
-      } finally {
-        await pool.refresh();
-      }
+      setTests(undefined);
+      await testAccounts(ids, setTests);
+      await pool.refresh();
+    });
+  const reset = (ids: string[]): Promise<unknown> =>
+    action.run(async () => {
+      for (const id of ids) await call('POST', `${pathOf('accounts', id)}/reset`);
+      say(t('Reset: {n}', { n: ids.length }));
+      await pool.refresh();
     });
 
   const toggle = (id: string, on: boolean): void => {
@@ -130,7 +125,7 @@ export function Accounts() {
                 <option value="attention">{t('Needs attention')}</option>
                 <option value="off">{t('Off')}</option>
               </select>
-              {picked.length > 0 && <Several count={picked.length} busy={action.busy} on={() => change(picked, true)} off={() => change(picked, false)} test={() => test(picked)} remove={() => setDoomed(picked)} />}
+              {picked.length > 0 && <Several count={picked.length} busy={action.busy} on={() => change(picked, true)} off={() => change(picked, false)} test={() => test(picked)} reset={() => reset(picked)} remove={() => setDoomed(picked)} />}
             </div>
           </div>
           <table class="table stacks">
@@ -162,6 +157,7 @@ export function Accounts() {
                   busy={action.busy}
                   onChoose={(on) => toggle(row.account.id, on)}
                   onTest={() => test([row.account.id])}
+                  onReset={() => reset([row.account.id])}
                   onEdit={() => setForm(row.account)}
                   onSwitch={() => change([row.account.id], !row.account.enabled)}
                   onDelete={() => setDoomed([row.account.id])}
@@ -207,10 +203,11 @@ interface SeveralProps {
   on: () => unknown;
   off: () => unknown;
   test: () => unknown;
+  reset: () => unknown;
   remove: () => unknown;
 }
 
-function Several({ count, busy, on, off, test, remove }: SeveralProps) {
+function Several({ count, busy, on, off, test, reset, remove }: SeveralProps) {
   return (
     <div class="row tight" role="group" aria-label={t('{n} chosen', { n: count })}>
       <span class="muted small">{t('{n} chosen', { n: count })}</span>
@@ -222,6 +219,9 @@ function Several({ count, busy, on, off, test, remove }: SeveralProps) {
       </Button>
       <Button small busy={busy} onClick={test}>
         {t('Test')}
+      </Button>
+      <Button small busy={busy} onClick={reset}>
+        {t('Reset')}
       </Button>
       <Button small kind="danger" busy={busy} onClick={remove}>
         {t('Delete')}
@@ -236,14 +236,16 @@ interface AccountRowProps {
   busy: boolean;
   onChoose: (on: boolean) => void;
   onTest: () => unknown;
+  onReset: () => unknown;
   onEdit: () => unknown;
   onSwitch: () => unknown;
   onDelete: () => unknown;
 }
 
-function AccountRow({ row: { account, status }, chosen, busy, onChoose, onTest, onEdit, onSwitch, onDelete }: AccountRowProps) {
+function AccountRow({ row: { account, status }, chosen, busy, onChoose, onTest, onReset, onEdit, onSwitch, onDelete }: AccountRowProps) {
   const now = useNow(Boolean(status?.until_ms || status?.last_used_ms));
   const login = loginOf(account);
+  const mayReset = status !== undefined && (wantsAttention(status) || status.limits.max_uses !== undefined);
   return (
     <tr class={chosen ? 'chosen' : undefined}>
       <td>
@@ -266,6 +268,7 @@ function AccountRow({ row: { account, status }, chosen, busy, onChoose, onTest, 
       <td>
         <div class="actions">
           <Button kind="plain" small icon="test" label={t('Test {name}', { name: account.id })} disabled={busy} onClick={onTest} />
+          {mayReset && <Button kind="plain" small icon="reset" label={t('Reset {name}: its uses count from 0, and what was wrong is forgotten', { name: account.id })} disabled={busy} onClick={onReset} />}
           <Button kind="plain" small icon="edit" label={t('Edit {name}', { name: account.id })} onClick={onEdit} />
           <Button kind="plain" small icon="power" label={account.enabled ? t('Switch off {name}', { name: account.id }) : t('Switch on {name}', { name: account.id })} pressed={account.enabled} disabled={busy} onClick={onSwitch} />
           <Button kind="plain" small icon="trash" label={t('Delete {name}', { name: account.id })} onClick={onDelete} />

@@ -82,7 +82,7 @@ function Now({ pool, stats }: { pool: PoolStatus; stats?: Stats }) {
       {stats && <Figure label={t('Requests')} value={short(stats.requests)} detail={t('{n} failed', { n: number(stats.failed) })} />}
       {stats && <Figure label={t('Success')} value={stats.success_rate === null ? '–' : percent(stats.success_rate)} detail={t('{n} left early', { n: number(stats.cancelled) })} />}
       {stats && <Figure label={t('Tokens')} value={short(stats.tokens.prompt + stats.tokens.completion)} detail={t('{in} in, {out} out', { in: short(stats.tokens.prompt), out: short(stats.tokens.completion) })} />}
-      <Figure label={t('In flight')} value={number(inFlight)} detail={t('{n} waiting in the queue', { n: number(pool.queue_size) })} />
+      <Figure label={t('In flight')} value={number(inFlight)} detail={t('{n} waiting', { n: number(pool.queue_size) })} />
       <Figure label={t('Accounts')} value={`${number(pool.healthy_accounts)} / ${number(pool.total_accounts)}`} detail={t('can take a call now')} />
       {!stats && <Figure label={t('Calls today')} value={short(sum((account) => account.usage.rpd))} detail={t('{n} in the last minute', { n: number(sum((account) => account.usage.rpm)) })} />}
     </div>
@@ -145,14 +145,14 @@ function Times({ stats }: { stats: Stats }) {
   const told = (value: number | null): string => (value === null ? '–' : duration(value));
   return (
     <Card bare title={t('How long it takes')}>
-      <table class="table nums">
+      <table class="table nums nowrap">
         <thead>
           <tr>
             <th>
               <span class="visually-hidden">{t('What')}</span>
             </th>
             <th class="end">{t('mean')}</th>
-            <th class="end">{t('half')}</th>
+            <th class="end">{t('median')}</th>
             <th class="end">{t('95 of 100')}</th>
           </tr>
         </thead>
@@ -199,7 +199,7 @@ function Plan({ meters }: { meters: PlanMeter[] }) {
   );
 }
 
-function Ranks({ title, items }: { title: string; items: (Figures & { name: string })[] }) {
+function Ranks({ title, items }: { title: string; items: (Figures & { name: string; display_name?: string })[] }) {
   const most = Math.max(1, ...items.map((item) => item.requests));
   return (
     <Card title={title}>
@@ -207,7 +207,7 @@ function Ranks({ title, items }: { title: string; items: (Figures & { name: stri
         {items.slice(0, 6).map((item) => (
           <div class="rank" key={item.name}>
             <span class="of">
-              <span class="break">{item.name || t('(own credential)')}</span>
+              <span class="break">{item.display_name ?? (item.name || t('(own credential)'))}</span>
               <span class="muted nums nowrap">
                 {short(item.requests)}
                 {item.failed > 0 && ` · ${t('{n} failed', { n: short(item.failed) })}`}

@@ -8,6 +8,7 @@ import { useLive } from '../live';
 import { t } from '../prefs';
 import { say } from '../toasts';
 import type { Backup, BackupDiff, ImportReport } from '../types';
+import { Vercel } from './vercel';
 
 export function Imports() {
   const backups = useLive<{ version: number; backups: Backup[] }>('/admin/backups');
@@ -29,6 +30,7 @@ export function Imports() {
         )}
         {backups.data && <Backups current={backups.data.version} backups={backups.data.backups} onChanged={backups.refresh} />}
       </Card>
+      <Vercel />
     </>
   );
 }
@@ -167,7 +169,7 @@ function Export() {
           </Button>
           <Check label={t('with the accounts’ secrets in plain text')} checked={withSecrets} onChange={setWithSecrets} />
         </div>
-        {withSecrets && <Notice tone="warn">{t('Whoever has this file has your accounts. Client keys are stored as hashes and are not in it.')}</Notice>}
+        {withSecrets && <Notice tone="warn">{t('Whoever has this file has your accounts. Client keys are in it as well, sealed: only a Worker of the same MASTER_KEY can read them.')}</Notice>}
         {error && <Trouble error={error} />}
       </div>
     </Card>

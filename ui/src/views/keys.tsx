@@ -142,6 +142,7 @@ export function KeyMeters({ status }: { status?: Pick<KeyStatus, 'in_flight' | '
       <Meter label={t('per min')} used={usage.rpm} limit={limits.rpm} />
       <Meter label={t('per day')} used={usage.rpd} limit={limits.rpd} />
       {limits.tpm !== undefined && <Meter label={t('tokens/min')} used={usage.tpm} limit={limits.tpm} />}
+      {limits.max_uses !== undefined && <Meter label={t('uses')} used={usage.uses} limit={limits.max_uses} />}
     </div>
   );
 }

@@ -237,19 +237,24 @@ function Audit() {
                   <th>{t('When')}</th>
                   <th>{t('Who')}</th>
                   <th>{t('What')}</th>
-                  <th>{t('Status')}</th>
+                  <th>{t('Fields')}</th>
+                  <th>{t('Version')}</th>
                 </tr>
               </thead>
               <tbody>
                 {log.entries.map((entry) => (
                   <tr key={entry.seq}>
                     <td class="nums nowrap">{time(entry.time)}</td>
-                    <td data-label={t('Who')}>{entry.actor}</td>
+                    <td data-label={t('Who')}>{entry.address}</td>
                     <td data-label={t('What')} class="mono break">
                       {entry.method} {entry.path}
+                      {entry.id && !entry.path.includes(entry.id) && ` → ${entry.id}`}
                     </td>
-                    <td data-label={t('Status')}>
-                      <StatusBadge status={entry.status} />
+                    <td data-label={t('Fields')} class="break muted small">
+                      {entry.fields.join(', ')}
+                    </td>
+                    <td data-label={t('Version')} class="nums">
+                      {entry.version ?? ''}
                     </td>
                   </tr>
                 ))}

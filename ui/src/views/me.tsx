@@ -4,22 +4,12 @@ import { ApiError, call } from '../api';
 import { Brand, Prefs } from '../app';
 import { useAction } from '../components/dialog';
 import { Button, Card, Code, Form, Input, Notice, Segmented, Trouble } from '../components/parts';
-import { countdown, day } from '../format';
+import { countdown, day, number, short } from '../format';
 import { t } from '../prefs';
 import { clientKey } from '../store';
 import { useSignal } from '../signal';
-import type { Limits, Usage } from '../types';
+import type { Mine } from '../types';
 import { KeyMeters } from './keys';
-
-/** `GET /v1/me`. */
-interface Mine {
-  id: string;
-  name: string;
-  expires_at?: string | null;
-  limits: Limits;
-  usage: Usage;
-  in_flight: number;
-}
 
 export function Me() {
   const key = useSignal(clientKey);
@@ -91,7 +81,20 @@ export function Me() {
           {mine === null && <Notice>{t('This Worker does not tell a key’s use yet; its models are below.')}</Notice>}
           {mine && (
             <Card title={t('Use and limits')} side={mine.expires_at ? <span class="muted small">{t('ends {day}, in {time}', { day: day(Date.parse(mine.expires_at)), time: countdown(Date.parse(mine.expires_at) - Date.now()) })}</span> : undefined}>
-              <KeyMeters status={mine} />
+              <div class="stack">
+                <KeyMeters status={mine} />
+                {mine.today.requests !== undefined && (
+                  <p class="muted">
+                    {t('Today: {n} requests, {in} tokens in, {out} out. The day ends in {time} ({zone}).', {
+                      n: number(mine.today.requests),
+                      in: short(mine.today.tokens?.prompt ?? 0),
+                      out: short(mine.today.tokens?.completion ?? 0),
+                      time: countdown(Date.parse(mine.day_ends_at) - Date.now()),
+                      zone: mine.timezone,
+                    })}
+                  </p>
+                )}
+              </div>
             </Card>
           )}
           <Card title={t('Models ({n})', { n: models.length })}>

@@ -1,11 +1,14 @@
 // What the settings are called, what they do, and their defaults.
 import { t } from '../prefs';
+import type { SettingValue } from '../types';
 
 export interface Known {
   path: string;
   name: string;
   effect: string;
-  fallback?: string | number | boolean;
+  fallback?: SettingValue;
+  /** Edited as JSON, all of it. */
+  isJson?: boolean;
   options?: string[];
 }
 
@@ -30,6 +33,8 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
       { path: 'deadlines.stall_ms', name: t('Between two reads, ms'), effect: t('A stream that is silent for longer ends with an error.'), fallback: 120_000 },
       { path: 'hold_headers_ms', name: t('Headers wait, ms'), effect: t('How long a stream’s headers wait for its first event, so that a failure is still an HTTP status.'), fallback: 10_000 },
       { path: 'ping_ms', name: t('Longest silence, ms'), effect: t('Then a keep-alive comment is sent to the caller.'), fallback: 15_000 },
+      { path: 'backups', name: t('Backups kept'), effect: t('Earlier versions of the configuration.'), fallback: 50 },
+      { path: 'vercel_url', name: t('Vercel’s API'), effect: t('Where the sync with Vercel goes, and nowhere else.'), fallback: 'https://api.vercel.com' },
       { path: 'cors_origin', name: t('Pages that may call'), effect: t('The origin whose pages may call the API; * is any.'), fallback: '*' },
     ],
   },
@@ -73,6 +78,24 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
       { path: 'deepseek_web.context_tokens', name: t('Longest conversation, tokens'), effect: t('Told to agents whose own is too long.'), fallback: 131_072 },
       { path: 'deepseek_web.continue_max', name: t('Continuations'), effect: t('How often an answer that reached the chat’s bound is continued.'), fallback: 4 },
       { path: 'deepseek_web.warm_s', name: t('Prepared conversation, s'), effect: t('How long it waits for the next call. 0: none is prepared.'), fallback: 120 },
+    ],
+  },
+  {
+    title: t('Volcengine console'),
+    settings: [
+      {
+        path: 'volcengine_console.headers',
+        name: t('Headers'),
+        effect: t('All that is sent beside content-type, x-web-id and authorization.'),
+        fallback: { accept: 'application/json, text/plain, */*', 'accept-language': 'zh-CN,zh;q=0.9', origin: 'https://exp.volcengine.com', referer: 'https://exp.volcengine.com/' },
+        isJson: true,
+      },
+      { path: 'volcengine_console.body', name: t('Form of the body'), effect: t('openai, pascal, or an object in which "{model}", "{messages}" and others stand for what is asked.'), fallback: 'openai', isJson: true },
+      { path: 'volcengine_console.message', name: t('Form of a message'), effect: t('Where the body is an object. Empty: role and content.'), fallback: null, isJson: true },
+      { path: 'volcengine_console.exhausted_on', name: t('Used up'), effect: t('Signs that an id is used up: an error’s code, message or status.'), fallback: ['QuotaExceeded*', 'AccessDenied', '403'], isJson: true },
+      { path: 'volcengine_console.rest_s', name: t('Rest, s'), effect: t('How long such an id rests. 0: until it is reset.'), fallback: 86_400 },
+      { path: 'volcengine_console.limited_on', name: t('Too fast'), effect: t('Signs that an id came too fast: it cools as after any 429.'), fallback: ['*RateLimit*', 'FlowLimitExceeded', '429'], isJson: true },
+      { path: 'volcengine_console.max_uses', name: t('Uses of an id'), effect: t('Where it names none of its own. Empty: no limit.'), fallback: null },
     ],
   },
 ];

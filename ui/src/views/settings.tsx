@@ -1,6 +1,6 @@
 // Every setting with its value, its default and what it does. What this page does not know by name is shown all the same.
 import { useState } from 'preact/hooks';
-import { call } from '../api';
+import { ApiError, call } from '../api';
 import { useAction } from '../components/dialog';
 import { Button, Card, Loading, PageHead, Trouble } from '../components/parts';
 import { t } from '../prefs';
@@ -9,26 +9,28 @@ import { say } from '../toasts';
 import type { SettingValue, Settings as Values } from '../types';
 import { type Known, knownSettings } from './settings-known';
 
-type Leaf = Exclude<SettingValue, Values>;
+/** A setting that is edited as one: objects are, where they hold other people's words. */
+type Leaf = SettingValue;
 
 export function Settings() {
   const config = useConfig();
   const [edits, setEdits] = useState<Map<string, string>>(new Map());
   const { busy, error, run, forget } = useAction();
-  const stored = config.data ? leaves(config.data.settings) : new Map<string, Leaf>();
   const known = knownSettings();
+  const whole = new Set(known.flatMap((group) => group.settings.filter((setting) => setting.isJson).map((setting) => setting.path)));
+  const stored = config.data ? leaves(config.data.settings, whole) : new Map<string, Leaf>();
   const groups = [...known, { title: t('Others'), settings: [...stored.keys()].filter((path) => !known.some((group) => group.settings.some((each) => each.path === path))).map((path): Known => ({ path, name: path, effect: '' })) }];
 
   const edit = (path: string, text: string): void => {
     const next = new Map(edits);
-    if (text === String(stored.get(path))) next.delete(path);
+    if (text === textOf(stored.get(path)!)) next.delete(path);
     else next.set(path, text);
     setEdits(next);
   };
   const save = (): Promise<unknown> =>
     run(async () => {
       const settings = structuredClone(config.data!.settings);
-      for (const [path, text] of edits) put(settings, path.split('.'), valueOf(text, stored.get(path)));
+      for (const [path, text] of edits) put(settings, path.split('.'), valueOf(path, text, stored.get(path)!));
       await call('POST', '/admin/config', { body: { settings } });
       setEdits(new Map());
       say(t('Saved'));
@@ -47,7 +49,7 @@ export function Settings() {
             <Card key={group.title} bare title={group.title}>
               <div class="settings">
                 {shown.map((setting) => (
-                  <Setting key={setting.path} setting={setting} stored={stored.get(setting.path)!} text={edits.get(setting.path) ?? String(stored.get(setting.path))} onChange={(text) => edit(setting.path, text)} />
+                  <Setting key={setting.path} setting={setting} stored={stored.get(setting.path)!} text={edits.get(setting.path) ?? textOf(stored.get(setting.path)!)} onChange={(text) => edit(setting.path, text)} />
                 ))}
               </div>
             </Card>
@@ -81,7 +83,7 @@ function Setting({ setting, stored, text, onChange }: { setting: Known; stored: 
   const { fallback } = setting;
   const options = typeof stored === 'boolean' ? ['true', 'false'] : setting.options;
   const told = (value: string): string => (value === 'true' ? t('yes') : value === 'false' ? t('no') : value);
-  const isDefault = fallback === undefined || String(fallback) === text;
+  const isDefault = fallback === undefined || textOf(fallback) === text;
   return (
     <div class="setting">
       <div>
@@ -99,14 +101,16 @@ function Setting({ setting, stored, text, onChange }: { setting: Known; stored: 
               </option>
             ))}
           </select>
+        ) : setting.isJson ? (
+          <textarea id={id} class="code" rows={3} value={text} spellcheck={false} onInput={(event) => onChange(event.currentTarget.value)} />
         ) : (
           <input id={id} type={(typeof stored === 'number' ? 'number' : 'text') as 'text'} value={text} spellcheck={false} onInput={(event) => onChange(event.currentTarget.value)} />
         )}
         {fallback !== undefined && (
           <div class="default">
-            <span class="break">{t('Default: {value}', { value: told(String(fallback)) })}</span>
+            <span class="break">{t('Default: {value}', { value: told(textOf(fallback)) })}</span>
             {!isDefault && (
-              <button type="button" class="link" onClick={() => onChange(String(fallback))}>
+              <button type="button" class="link" onClick={() => onChange(textOf(fallback))}>
                 {t('Use it')}
               </button>
             )}
@@ -117,11 +121,12 @@ function Setting({ setting, stored, text, onChange }: { setting: Known; stored: 
   );
 }
 
-function leaves(values: Values, path: string[] = []): Map<string, Leaf> {
+function leaves(values: Values, whole: Set<string>, path: string[] = []): Map<string, Leaf> {
   const found = new Map<string, Leaf>();
   for (const [name, value] of Object.entries(values)) {
-    if (typeof value === 'object') for (const [below, leaf] of leaves(value, [...path, name])) found.set(below, leaf);
-    else found.set([...path, name].join('.'), value);
+    const here = [...path, name];
+    if (isObject(value) && !whole.has(here.join('.'))) for (const [below, leaf] of leaves(value, whole, here)) found.set(below, leaf);
+    else found.set(here.join('.'), value);
   }
   return found;
 }
@@ -130,11 +135,29 @@ function put(values: Values, [name, ...rest]: string[], value: Leaf): void {
   if (name === undefined) return;
   const inner = values[name];
   if (rest.length === 0) values[name] = value;
-  else if (typeof inner === 'object') put(inner, rest, value);
+  else if (inner !== undefined && isObject(inner)) put(inner, rest, value);
+}
+
+const isObject = (value: SettingValue): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function textOf(value: Leaf): string {
+  if (value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ') : String(value);
 }
 
 /** Of the kind that the stored one has. */
-function valueOf(text: string, stored?: Leaf): Leaf {
+function valueOf(path: string, text: string, stored: Leaf): Leaf {
   if (typeof stored === 'boolean') return text === 'true';
-  return typeof stored === 'number' ? Number(text) : text;
+  if (typeof stored === 'number') return Number(text);
+  const trimmed = text.trim();
+  if (stored === null || typeof stored === 'object') {
+    if (trimmed === '') return null;
+  } else if (!/^[{[]/.test(trimmed)) {
+    return text;
+  }
+  try {
+    return JSON.parse(trimmed) as Leaf;
+  } catch (error) {
+    throw new ApiError(400, t('{name} is not valid JSON: {why}', { name: path, why: (error as Error).message }), 'page', path);
+  }
 }

@@ -164,7 +164,7 @@ function UpstreamForm({ shown, onClose, onSaved }: { shown?: Shown; onClose: () 
     });
   const fetchModels = (): Promise<unknown> =>
     loading.run(async () => {
-      const { models } = await call<{ models: string[] }>('POST', `${pathOf('upstreams', fields.id)}/models`);
+      const { models } = await call<{ models: string[] }>('GET', `${pathOf('upstreams', fields.id)}/models`);
       const known = fields.models.split(/\s+/).filter(Boolean);
       set('models')([...new Set([...known, ...models])].join('\n'));
     });
