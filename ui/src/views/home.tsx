@@ -153,7 +153,7 @@ function Times({ stats }: { stats: Stats }) {
             </th>
             <th class="end">{t('mean')}</th>
             <th class="end">{t('median')}</th>
-            <th class="end">{t('95 of 100')}</th>
+            <th class="end">{t('p95')}</th>
           </tr>
         </thead>
         <tbody>
