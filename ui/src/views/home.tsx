@@ -145,7 +145,7 @@ function Times({ stats }: { stats: Stats }) {
   const told = (value: number | null): string => (value === null ? '–' : duration(value));
   return (
     <Card bare title={t('How long it takes')}>
-      <table class="table nums nowrap">
+      <table class="table nums">
         <thead>
           <tr>
             <th>
@@ -160,9 +160,9 @@ function Times({ stats }: { stats: Stats }) {
           {([[t('First token'), stats.ttft_ms], [t('Whole answer'), stats.latency_ms]] as const).map(([name, times]) => (
             <tr key={name}>
               <td>{name}</td>
-              <td class="end">{told(times.mean)}</td>
-              <td class="end">{told(times.p50)}</td>
-              <td class="end">{told(times.p95)}</td>
+              <td class="end nowrap">{told(times.mean)}</td>
+              <td class="end nowrap">{told(times.p50)}</td>
+              <td class="end nowrap">{told(times.p95)}</td>
             </tr>
           ))}
         </tbody>
