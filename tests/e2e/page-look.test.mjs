@@ -92,7 +92,7 @@ describe('the page and its reader', { skip }, () => {
     assert.ok(await page.evaluate(() => document.querySelector('dialog').contains(document.activeElement)));
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    assert.equal(await focused(page), 'Add an account', 'the focus is back where it was');
+    await eventually(async () => assert.equal(await focused(page), 'Add an account', 'the focus is back where it was'));
     await page.context().close();
   });
 

@@ -1,21 +1,23 @@
 // Dialogs: the browser's own, so that focus stays inside, Escape closes, and what is behind is out of reach.
 import type { ComponentChildren, RefObject } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from '../api';
 import { t } from '../prefs';
 import { Button, Form, Trouble } from './parts';
 
 /** Opens it as long as it is there, and gives the focus back to where it was. */
 export function useModal(element: RefObject<HTMLDialogElement | null>): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current;
     if (!dialog) return;
     const before = document.activeElement;
     dialog.showModal();
     // Not on the button that closes, where the browser would begin.
     (dialog.querySelector<HTMLElement>('[autofocus]') ?? dialog.querySelector<HTMLElement>('.dialog-body'))?.focus();
-    // By then it is gone from the document, and the browser would leave the focus nowhere.
-    return () => before instanceof HTMLElement && before.focus();
+    return () => {
+      dialog.close(); // what is behind cannot be focused before
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
 }
 

@@ -7,7 +7,7 @@ export const zh = {
   '24 hours': '24 小时',
   '30 days': '30 天',
   '7 days': '7 天',
-  '95 of 100': '95 分位',
+  p95: 'P95',
   'A key of your own': '自定义密钥',
   'A short word of yours': '自己起的短名称',
   'A web id of the console; experimental': '控制台的 Web ID；实验性',

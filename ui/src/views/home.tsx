@@ -145,7 +145,7 @@ function Times({ stats }: { stats: Stats }) {
   const told = (value: number | null): string => (value === null ? '–' : duration(value));
   return (
     <Card bare title={t('How long it takes')}>
-      <table class="table nums nowrap">
+      <table class="table nums">
         <thead>
           <tr>
             <th>
@@ -153,16 +153,16 @@ function Times({ stats }: { stats: Stats }) {
             </th>
             <th class="end">{t('mean')}</th>
             <th class="end">{t('median')}</th>
-            <th class="end">{t('95 of 100')}</th>
+            <th class="end">{t('p95')}</th>
           </tr>
         </thead>
         <tbody>
           {([[t('First token'), stats.ttft_ms], [t('Whole answer'), stats.latency_ms]] as const).map(([name, times]) => (
             <tr key={name}>
               <td>{name}</td>
-              <td class="end">{told(times.mean)}</td>
-              <td class="end">{told(times.p50)}</td>
-              <td class="end">{told(times.p95)}</td>
+              <td class="end nowrap">{told(times.mean)}</td>
+              <td class="end nowrap">{told(times.p50)}</td>
+              <td class="end nowrap">{told(times.p95)}</td>
             </tr>
           ))}
         </tbody>
