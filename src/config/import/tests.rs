@@ -152,14 +152,19 @@ fn an_id_that_something_else_has_gives_way() {
 #[test]
 fn webids_in_every_likely_shape() {
     let (document, report) = import(&Document::default(), fixture!("webids.json"));
+    // An id that every key holder may see is no web id.
+    let ids: Vec<&str> = document.accounts.iter().map(|account| account.id.as_str()).collect();
+    assert!(ids.iter().all(|id| id.starts_with("web-")));
     assert_eq!(
         told(&report),
         [
-            "webIds[0] accounts added 7400000000000000001",
-            "webIds[1] accounts added 7400000000000000002",
-            "webIds[2] accounts failed webIds[2].id",
+            format!("webIds[0] accounts added {}", ids[0]),
+            format!("webIds[1] accounts added {}", ids[1]),
+            "webIds[2] accounts failed webIds[2].id".to_owned(),
         ]
     );
+    let web_ids: Vec<_> = document.accounts.iter().map(|account| account.web_id.as_deref().unwrap()).collect();
+    assert_eq!(web_ids, ["7400000000000000001", "7400000000000000002"]);
     let limits: Vec<_> = document.accounts.iter().map(|account| account.limits.max_uses).collect();
     assert_eq!(limits, [Some(20), Some(5)]);
     assert_eq!(report["ignored"], json!(["[].usageCount", "[].status"]));
