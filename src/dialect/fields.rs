@@ -8,14 +8,16 @@ use crate::chat::{ChatError, ErrorKind};
 /// # Errors
 /// Where it is something else than an object.
 pub fn parse(body: &[u8]) -> Result<Value, ChatError> {
-    let wrong = |cause: &str| {
-        ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {cause}."))
-    };
     match serde_json::from_slice(body) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(wrong("a JSON object is needed")),
-        Err(error) => Err(wrong(&error.to_string())),
+        Ok(_) => Err(bad_json("a JSON object is needed")),
+        Err(error) => Err(bad_json(&error.to_string())),
     }
+}
+
+/// The error of a body that is no JSON.
+pub fn bad_json(cause: &str) -> ChatError {
+    ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {cause}."))
 }
 
 /// A value, and where it stands.

@@ -12,7 +12,7 @@ use super::answer::{Answer, Receipt};
 use super::passage::{FastPath, Passage};
 use super::remember::{Memory, Thoughts};
 use super::translation::Translation;
-use crate::chat::{Envelope, Usage};
+use crate::chat::Usage;
 use crate::config::Settings;
 use crate::dialect::Reply;
 use crate::stats::{Capture, Record};
@@ -38,7 +38,6 @@ pub(super) enum Ended {
 
 /// What a try needs besides its service.
 pub(super) struct Try<'a> {
-    pub(super) envelope: &'a Envelope,
     pub(super) reply: &'a Reply,
     pub(super) memory: &'a Memory,
     /// Whether the thoughts behind tool calls are remembered.
@@ -114,7 +113,7 @@ impl Try<'_> {
         answer: &mut Answer,
     ) -> Result<First, Failure> {
         let mut first = pin!(first);
-        let (settings, streams) = (self.settings, self.envelope.stream);
+        let (settings, streams) = (self.settings, self.reply.stream);
         let begun = Date::now().as_millis();
         let mut next_renewal = self.renew_ms;
         let mut next_write = if answer.is_streaming() { settings.ping_ms } else { settings.hold_headers_ms };
@@ -328,11 +327,6 @@ impl Try<'_> {
     /// Stores what is to be kept of an answer, before the caller hears that it is complete: the next call may build on it.
     /// Not within the deadlines of an answer, which there is already, nor while keep-alives overtake what is not yet sent.
     async fn keep(&self, thoughts: Thoughts) {
-        if let Some(kept) = self.reply.kept() {
-            self.memory.keep_response(kept).await;
-        }
-        if self.remembers {
-            self.memory.keep_thoughts(thoughts).await;
-        }
+        self.memory.keep(self.reply.kept(), self.remembers.then_some(thoughts)).await;
     }
 }

@@ -325,7 +325,6 @@ impl Call {
         renew: Rc<dyn Fn()>,
     ) -> Try<'a> {
         Try {
-            envelope: &self.envelope,
             reply: &self.reply,
             memory: &self.memory,
             remembers: self.remembers(candidate),

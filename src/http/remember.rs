@@ -79,8 +79,18 @@ impl Memory {
         Ok(json!({"id": id, "object": "response", "deleted": true}))
     }
 
-    /// Stores a response, and each of its items under its own id.
-    pub(super) async fn keep_response(&self, kept: Kept) {
+    /// Stores what an answer leaves, in one go: a response, and the thoughts behind its calls.
+    pub(super) async fn keep(&self, kept: Option<Kept>, thoughts: Option<Thoughts>) {
+        let mut entries = kept.map(|kept| self.response_entries(kept)).unwrap_or_default();
+        entries.extend(thoughts.and_then(|thoughts| self.thoughts_entry(thoughts)));
+        // Pictures of tens of megabytes need not travel to a memory that has no room for them.
+        entries.retain(|entry| entry.text.len() <= memory::TEXT_MAX);
+        let keep = Keep { entries, max_bytes: self.settings.max_bytes };
+        memory::keep(&self.env, &self.owner, &keep).await;
+    }
+
+    /// A response, and each of its items under its own id.
+    fn response_entries(&self, kept: Kept) -> Vec<Entry> {
         let ttl_s = self.settings.responses_s;
         let item = |item: &Value| {
             let id = item.get("id")?.as_str()?.to_owned();
@@ -90,7 +100,7 @@ impl Memory {
         let mut entries: Vec<Entry> = output.into_iter().flatten().filter_map(item).collect();
         let text = json!({"input": kept.input, "response": kept.response}).to_string();
         entries.push(Entry { id: kept.id, previous: kept.previous, text, ttl_s });
-        self.keep(entries).await;
+        entries
     }
 
     /// The thoughts behind tool calls, by the calls' ids, as far as they are remembered.
@@ -109,20 +119,9 @@ impl Memory {
         self.known.get_or_init(|| known).clone()
     }
 
-    /// Remembers the thoughts behind an answer's calls.
-    pub(super) async fn keep_thoughts(&self, thoughts: Thoughts) {
-        let ttl_s = self.settings.reasoning_s;
-        let Thoughts { text, call } = thoughts;
-        if let Some(call) = call.filter(|_| !text.is_empty()) {
-            self.keep(vec![Entry { id: thoughts_id(&call), previous: None, text, ttl_s }]).await;
-        }
-    }
-
-    async fn keep(&self, mut entries: Vec<Entry>) {
-        // Pictures of tens of megabytes need not travel to a memory that has no room for them.
-        entries.retain(|entry| entry.text.len() <= memory::TEXT_MAX);
-        let keep = Keep { entries, max_bytes: self.settings.max_bytes };
-        memory::keep(&self.env, &self.owner, &keep).await;
+    fn thoughts_entry(&self, Thoughts { text, call }: Thoughts) -> Option<Entry> {
+        let call = call.filter(|_| !text.is_empty())?;
+        Some(Entry { id: thoughts_id(&call), previous: None, text, ttl_s: self.settings.reasoning_s })
     }
 }
 

@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::chat::{Body, ChatError, Endpoint, Envelope, ErrorKind, Raw};
+use crate::chat::{Body, ChatError, Endpoint, Envelope, Raw};
 use crate::dialect::Form;
+use crate::dialect::fields::bad_json;
 use crate::stream::splice::span_of;
 
 /// OpenAI's default where a moderation names no model.
@@ -153,13 +154,10 @@ fn missing(field: &str) -> ChatError {
     ChatError::field(field, format!("`{field}` is required."))
 }
 
-fn bad_json(cause: &str) -> ChatError {
-    ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {cause}."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::ErrorKind;
 
     fn chat(body: &str) -> Result<Envelope, ChatError> {
         decode(Endpoint::Chat, body.as_bytes().to_vec()).map(|(envelope, _)| envelope)

@@ -12,7 +12,7 @@ use crate::dialect::openai::chat::tool_choice;
 use crate::tokens;
 
 /// The fields that a response repeats, and what they are where the request does not say.
-const ECHOED: [(&str, Value); 9] = [
+const ECHOED: [(&str, Value); 7] = [
     ("instructions", Value::Null),
     ("max_output_tokens", Value::Null),
     ("previous_response_id", Value::Null),
@@ -20,8 +20,6 @@ const ECHOED: [(&str, Value); 9] = [
     ("top_p", Value::Null),
     ("user", Value::Null),
     ("reasoning", Value::Null),
-    ("text", Value::Null),
-    ("metadata", Value::Null),
 ];
 
 /// What a request refers to that was kept of earlier ones.
