@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { hint, stream } from './deepseek/answer.mjs';
 import { hash } from './deepseek/hash.mjs';
+import { Watched } from './watched.mjs';
 
 const COMPLETION = '/api/v0/chat/completion';
 const DELETE_EVERY_MS = 1_500;
@@ -37,16 +38,17 @@ const biz = (biz_code, biz_msg, biz_data = null) => new Failed({ code: 0, msg: '
 const top = (code, msg) => new Failed({ code, msg, data: null });
 const missing = (field) => new Failed({ detail: [{ loc: `body.${field}` }] }, 422);
 
-export class DeepSeekSimulator {
+export class DeepSeekSimulator extends Watched {
+  patience_ms = 60_000; // an account logs in, works and chats
   requests = [];
   #accounts = new Map();
   #tokens = new Map();
   #sessions = new Map();
   #challenges = new Map();
   #next = [];
-  #listeners = new Set();
 
   constructor({ difficulty = 50, rtt_ms = 0, frame_ms = 0, old_session_shape = false } = {}) {
+    super();
     Object.assign(this, { difficulty, rtt_ms, frame_ms, old_session_shape });
     this.reset();
     this.server = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
@@ -102,23 +104,6 @@ export class DeepSeekSimulator {
     return [...this.#sessions.values()];
   }
 
-  /** Settles once `check` holds, looked at after every request and stream. */
-  until(check) {
-    if (check()) return Promise.resolve();
-    return new Promise((done) => {
-      const listener = () => {
-        if (!check()) return;
-        this.#listeners.delete(listener);
-        done();
-      };
-      this.#listeners.add(listener);
-    });
-  }
-
-  #changed() {
-    for (const listener of [...this.#listeners]) listener();
-  }
-
   async #serve(request, response) {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
@@ -126,7 +111,7 @@ export class DeepSeekSimulator {
     const text = Buffer.concat(pieces).toString();
     const seen = { path, method: request.method, headers: request.headers, body: text === '' ? {} : JSON.parse(text), at: performance.now() };
     this.requests.push(seen);
-    this.#changed();
+    this.changed();
     if (this.rtt_ms > 0) await new Promise((done) => setTimeout(done, this.rtt_ms));
     try {
       const route = this.#routes[path];
@@ -140,7 +125,7 @@ export class DeepSeekSimulator {
       if (!(error instanceof Failed)) throw error;
       send(response, error.status, error.body, error.headers);
     } finally {
-      this.#changed();
+      this.changed();
     }
   }
 
@@ -297,7 +282,7 @@ export class DeepSeekSimulator {
     account.streams.add(state);
     account.running += 1;
     account.peak = Math.max(account.peak, account.running);
-    this.#changed();
+    this.changed();
     let frames = 0;
     const write = async (frame) => {
       frames += 1;
@@ -333,7 +318,7 @@ export class DeepSeekSimulator {
     } finally {
       account.streams.delete(state);
       if (account.left === 0) state.free();
-      this.#changed();
+      this.changed();
     }
   }
 

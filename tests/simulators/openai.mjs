@@ -15,6 +15,7 @@ import { Call, Gate, Gone } from './openai-call.mjs';
 import { behaviours } from './openai-behaviours.mjs';
 import { embeddings, moderation } from './openai-plan.mjs';
 import { profiles } from './openai-profiles.mjs';
+import { Watched } from './watched.mjs';
 
 export { Gate };
 
@@ -25,7 +26,7 @@ export async function startSimulator(options = {}) {
   return simulator;
 }
 
-export class OpenAiSimulator {
+export class OpenAiSimulator extends Watched {
   /** Every request so far, in order of arrival. */
   requests = [];
   #keys;
@@ -34,10 +35,10 @@ export class OpenAiSimulator {
   #always = new Map();
   #now = new Map();
   #max = new Map();
-  #listeners = new Set();
   #faults = [];
 
   constructor({ profile = 'openai', keys = [], models = [] } = {}) {
+    super();
     this.profileName = profile;
     this.profile = profiles[profile];
     this.#keys = new Set(keys);
@@ -129,24 +130,6 @@ export class OpenAiSimulator {
     return this.requests.at(-1);
   }
 
-  /** Settles once `condition` holds; it is tried again at every event of the simulator. */
-  until(condition, { within = 20_000, what = condition.toString() } = {}) {
-    return new Promise((done, failed) => {
-      const timer = setTimeout(() => {
-        this.#listeners.delete(check);
-        failed(new Error(`the simulator waited ${within} ms in vain for: ${what}`));
-      }, within);
-      const check = () => {
-        if (!condition()) return;
-        clearTimeout(timer);
-        this.#listeners.delete(check);
-        done();
-      };
-      this.#listeners.add(check);
-      check();
-    });
-  }
-
   /** Stops, and fails if the simulator itself had a fault. */
   async close() {
     this.server.closeAllConnections();
@@ -159,10 +142,6 @@ export class OpenAiSimulator {
     if (record.finished || record.closed) return;
     record.finished = true;
     this.#leave(record);
-  }
-
-  #changed() {
-    for (const check of [...this.#listeners]) check();
   }
 
   #enter(record) {
@@ -203,7 +182,7 @@ export class OpenAiSimulator {
       record.closed = true;
       record.aborted = !record.finished && !record.cut;
       this.#leave(record);
-      this.#changed();
+      this.changed();
     });
     const pieces = [];
     try {
@@ -213,9 +192,9 @@ export class OpenAiSimulator {
     }
     record.raw = Buffer.concat(pieces).toString();
     const call = new Call({ simulator: this, profile: this.profile, request, response, record });
-    this.#changed();
+    this.changed();
     await this.#answer(call);
-    this.#changed();
+    this.changed();
   }
 
   async #answer(call) {

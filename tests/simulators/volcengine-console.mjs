@@ -12,6 +12,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { Watched } from './watched.mjs';
 
 export const PATH = '/ark/bff/api/cn-beijing/2024-01-29/Chat';
 export const AUTHORIZATION = 'console-authorization-5f1d7a20';
@@ -41,13 +42,14 @@ class Failed extends Error {
   }
 }
 
-export class ConsoleSimulator {
+export class ConsoleSimulator extends Watched {
+  patience_ms = 60_000;
   requests = [];
   #uses = new Map();
   #next = [];
-  #listeners = new Set();
 
   constructor({ authorization = AUTHORIZATION } = {}) {
+    super();
     this.authorization = authorization;
     this.reset();
     this.server = createServer({ keepAlive: true, noDelay: true }, (request, response) => {
@@ -81,23 +83,6 @@ export class ConsoleSimulator {
     this.#next.push(behaviour);
   }
 
-  /** Settles once `check` holds, looked at after every request and at the end of every connection. */
-  until(check) {
-    if (check()) return Promise.resolve();
-    return new Promise((done) => {
-      const listener = () => {
-        if (!check()) return;
-        this.#listeners.delete(listener);
-        done();
-      };
-      this.#listeners.add(listener);
-    });
-  }
-
-  #changed() {
-    for (const listener of [...this.#listeners]) listener();
-  }
-
   async #serve(request, response) {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
@@ -105,7 +90,7 @@ export class ConsoleSimulator {
     this.requests.push(seen);
     response.on('close', () => {
       seen.left = !response.writableFinished;
-      this.#changed();
+      this.changed();
     });
     try {
       await this.#chat(seen, response);
@@ -115,7 +100,7 @@ export class ConsoleSimulator {
       response.writeHead(error.status, { 'content-type': 'application/json; charset=utf-8', 'x-tt-logid': '0217', ...error.headers });
       response.end(text);
     } finally {
-      this.#changed();
+      this.changed();
     }
   }
 
