@@ -43,6 +43,7 @@ describe('the page and its reader', { skip }, () => {
     await enter(page);
     const dark = await colours(page);
     await page.emulateMedia({ colorScheme: 'light' });
+    await page.locator('html[data-theme=light]').waitFor();
     const light = await colours(page);
     assert.notDeepEqual(dark, light);
     await page.getByRole('button', { name: 'Dark' }).click();

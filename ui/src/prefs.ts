@@ -39,18 +39,15 @@ export function choose(change: Partial<Prefs>): void {
   apply();
 }
 
+const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
+systemIsDark.addEventListener('change', apply);
+
 /** Puts them on the document. */
 export function apply(): void {
   const { language, theme } = prefs.get();
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
-  if (theme === 'system') delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.theme = theme !== 'system' ? theme : systemIsDark.matches ? 'dark' : 'light';
 }
-
-export const isDark = (): boolean => {
-  const { theme } = prefs.get();
-  return theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
-};
 
 /** A text in the reader's language; `{name}` stands for a value. */
 export function t(text: Text, values: Record<string, string | number> = {}): string {
