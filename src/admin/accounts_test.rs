@@ -20,15 +20,10 @@ const COST: &str = "one short call on the account";
 /// `POST /admin/accounts/test`: `{"id"}` or `{"email"}`, and `{"model"}` where it matters.
 pub(super) async fn one(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["POST"])?;
-    let body = call.json()?;
+    let body = call.object()?;
     let body = Field::root(&body);
-    let id = match body.at("id").text()? {
-        Some(id) => id,
-        None => body
-            .at("email")
-            .text()?
-            .ok_or_else(|| ChatError::field("id", "`id` or `email` of an account is needed."))?,
-    };
+    let (id, email) = (body.at("id").text()?, body.at("email").text()?);
+    let id = id.or(email).ok_or_else(|| ChatError::field("id", "`id` or `email` of an account is needed."))?;
     let model = body.at("model").text()?;
     Ok(AdminReply::ok(test(env, &id, model.as_deref()).await?))
 }
@@ -36,7 +31,7 @@ pub(super) async fn one(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
 /// `POST /admin/accounts/test-all`: those of `ids`, or all; with `?stream=true` each result as it comes.
 pub(super) async fn all(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["POST"])?;
-    let body = if call.body.is_empty() { Value::Null } else { call.json()? };
+    let body = if call.body.is_empty() { Value::Null } else { call.object()? };
     let body = Field::root(&body);
     let (mut ids, model) = (body.at("ids").texts()?, body.at("model").text()?);
     if !body.at("ids").is_there() {
@@ -45,7 +40,7 @@ pub(super) async fn all(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
         let id = |account: &Value| account.get("id").and_then(Value::as_str).map(str::to_owned);
         ids = accounts.into_iter().flatten().filter_map(id).collect();
     }
-    if !call.asks("stream") {
+    if !call.asks("stream")? {
         return Ok(AdminReply::ok(test_all(env, ids, model, None).await));
     }
     let (env, sink) = (env.clone(), Sink::new(&Departure::new(call.signal)));

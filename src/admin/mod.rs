@@ -14,6 +14,10 @@ use worker::{Context, Env};
 
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{List, source};
+use crate::dialect::fields;
+
+/// The largest whole number that every reader of JSON takes as it is: 2⁵³ − 1.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// One request below `/admin`.
 pub struct AdminCall<'a> {
@@ -64,13 +68,33 @@ impl AdminCall<'_> {
     }
 
     fn json(&self) -> Result<Value, ChatError> {
-        serde_json::from_slice(self.body).map_err(|error| {
-            ChatError::new(ErrorKind::InvalidRequest, format!("The request body is not valid JSON: {error}."))
-        })
+        serde_json::from_slice(self.body).map_err(|error| fields::bad_json(&error.to_string()))
     }
 
-    fn asks(&self, name: &str) -> bool {
-        self.query(name) == Some("true")
+    /// The body, where only an object will do.
+    fn object(&self) -> Result<Value, ChatError> {
+        fields::parse(self.body)
+    }
+
+    /// A flag of the query: a word that is neither is not taken for a no.
+    fn asks(&self, name: &str) -> Result<bool, ChatError> {
+        match self.query(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ChatError::field(name, format!("`{name}` must be true or false."))),
+        }
+    }
+
+    /// A whole number of the query.
+    fn number(&self, name: &str) -> Result<Option<u64>, ChatError> {
+        let wrong = || ChatError::field(name, format!("`{name}` must be an integer from 0 to {NUMBER_MAX}."));
+        let read = |text: &str| text.parse().ok().filter(|number| *number <= NUMBER_MAX).ok_or_else(wrong);
+        self.query(name).map(read).transpose()
+    }
+
+    /// Whether only a preview is wanted: whatever else is said but no is a wish to see first.
+    fn is_dry_run(&self) -> bool {
+        self.query("dry_run").is_some_and(|value| value != "false")
     }
 
     fn query(&self, name: &str) -> Option<&str> {
@@ -102,7 +126,7 @@ async fn answer(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError>
     match call.path {
         ["config"] => resources::config(&call, env).await,
         ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
-        ["accounts", "batch"] if call.method == "POST" => transfer::batch(&call, env).await,
+        ["accounts", "batch"] => transfer::batch(&call, env).await,
         ["accounts", "test"] => accounts_test::one(&call, env).await,
         ["accounts", "test-all"] => accounts_test::all(&call, env).await,
         ["accounts", id, "reset"] => webids::reset_account(&call, env, id).await,

@@ -17,7 +17,7 @@ pub(super) async fn config(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply
         return Ok(AdminReply::ok(document(env).await?));
     }
     let document = call.json()?;
-    let change = if call.asks("replace") { Change::Replace { document } } else { Change::Merge { document } };
+    let change = if call.asks("replace")? { Change::Replace { document } } else { Change::Merge { document } };
     let applied = apply(call, env, change).await?;
     Ok(AdminReply::ok(success(json!({"version": applied.version}))))
 }

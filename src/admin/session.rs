@@ -37,7 +37,7 @@ pub(super) fn password(env: &Env, local: bool) -> Result<String, ChatError> {
 
 /// Compares passwords and gives a session.
 pub(super) async fn login(call: &AdminCall<'_>, env: &Env, password: &str) -> Result<AdminReply, ChatError> {
-    let body = call.json()?;
+    let body = call.object()?;
     let presented = body.get("key").and_then(Value::as_str);
     let presented = presented.ok_or_else(|| ChatError::field("key", "`key` is required: the operator's password."))?;
     let vault = source::vault(env)?;

@@ -41,10 +41,7 @@ pub(super) async fn page(call: &AdminCall<'_>, env: &Env, log: &str) -> Result<A
     allow(call, &["GET"])?;
     let mut question = Map::new();
     for name in ["limit", "before"] {
-        if let Some(text) = call.query(name) {
-            let number: u64 = text
-                .parse()
-                .map_err(|_| ChatError::field(name, format!("`{name}` must be a non-negative integer.")))?;
+        if let Some(number) = call.number(name)? {
             question.insert(name.to_owned(), number.into());
         }
     }
@@ -73,7 +70,7 @@ pub(super) async fn plan(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, 
 /// What the audit log keeps of a request that changes something: who, when and what; no value of its body.
 pub(super) fn write_of(call: &AdminCall<'_>, session: Option<String>) -> Option<Value> {
     let reads = call.method == "GET" || call.path.first().is_some_and(|first| READING.contains(first));
-    if reads || call.asks("dry_run") {
+    if reads || call.is_dry_run() {
         return None;
     }
     let body: Value = serde_json::from_slice(call.body).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::config::{Apply, Change, source};
 
 /// `POST /admin/accounts/batch`
 pub(super) async fn batch(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
+    allow(call, &["POST"])?;
     let accounts = match call.json()? {
         Value::Array(accounts) => accounts,
         mut body => match body.get_mut("accounts").map(Value::take) {
@@ -25,8 +26,7 @@ pub(super) async fn import(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply
         let line = call.body.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
         ChatError::new(ErrorKind::InvalidRequest, format!("The file is not UTF-8: see line {line}."))
     })?;
-    // Whatever else is said but no is a wish to see first.
-    let dry_run = call.query.iter().any(|(name, value)| name == "dry_run" && value != "false");
+    let dry_run = call.is_dry_run();
     report(call, env, Change::Import { text: text.to_owned(), dry_run }, dry_run).await
 }
 
@@ -48,7 +48,7 @@ async fn report(call: &AdminCall<'_>, env: &Env, change: Change, dry_run: bool) 
 /// `GET /admin/export`
 pub(super) async fn export(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["GET"])?;
-    let secrets = call.asks("secrets");
+    let secrets = call.asks("secrets")?;
     let document = source::registry(env, "export", &Value::Bool(secrets)).await?;
     console_log!("{}", json!({"event": "export", "actor": call.actor(), "secrets": secrets}));
     Ok(AdminReply::ok(document))
@@ -63,10 +63,8 @@ pub(super) async fn backups(call: &AdminCall<'_>, env: &Env, rest: &[&str]) -> R
     match rest {
         [] | [_] => {
             allow(call, &["GET"])?;
-            let against = call.query.iter().find(|(name, _)| name == "against");
             let version = rest.first().map(|version| number(version)).transpose()?;
-            let against = against.map(|(_, version)| number(version)).transpose()?;
-            let query = json!({"version": version, "against": against});
+            let query = json!({"version": version, "against": call.number("against")?});
             Ok(AdminReply::ok(source::registry(env, "backups", &query).await?))
         }
         [version, "restore"] => {

@@ -36,7 +36,7 @@ pub(super) async fn state(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply,
 /// `POST /admin/vercel/sync`
 pub(super) async fn sync(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["POST"])?;
-    let body = if call.body.is_empty() { json!({}) } else { call.json()? };
+    let body = if call.body.is_empty() { json!({}) } else { call.object()? };
     let kept: Value = source::registry(env, "vercel", &Value::Null).await?;
     let document: Value = source::registry(env, "export", &Value::Bool(true)).await?;
     let (credentials, request) = request(&Field::root(&body), &kept, &document)?;
@@ -84,6 +84,12 @@ fn request(body: &Field, kept: &Value, document: &Value) -> Result<(Fields, Fiel
         let text = body.at(name).text()?.filter(|text| !text.is_empty() && text != KEPT);
         let value = text.map(Value::from).or_else(|| kept.get(name).filter(|_| is_same).cloned());
         match value {
+            // Else the call could not even be made.
+            Some(Value::String(token))
+                if name == "vercel_token" && !token.bytes().all(|byte| byte.is_ascii_graphic()) =>
+            {
+                return Err(ChatError::field(name, format!("`{name}` must be ASCII without spaces.")));
+            }
             Some(value) => drop(credentials.insert(name.to_owned(), value)),
             None if name == "team_id" => {}
             None => return Err(ChatError::field(name, format!("`{name}` is needed; after a success it is kept."))),

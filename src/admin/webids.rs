@@ -54,7 +54,7 @@ pub(super) async fn handle(call: &AdminCall<'_>, env: &Env, rest: &[&str]) -> Re
         let answer = if rest.is_empty() { known.shown(&status).into() } else { known.summary(&status) };
         return Ok(AdminReply::ok(done("data", answer)));
     }
-    let body = if rest == ["save"] { Value::Null } else { call.json()? };
+    let body = if rest == ["save"] { Value::Null } else { call.object()? };
     let (act, answer) = known.act(call.method, rest, &Field::root(&body))?;
     match act {
         Act::Rest => {}
@@ -167,8 +167,11 @@ impl Known {
             results.push(json!({"id": id, "success": message == "added", "message": message}));
         }
         let (added, skipped) = (new.len(), results.len().saturating_sub(new.len()));
-        let act = if new.is_empty() { Act::Rest } else { self.add(body, new)? };
-        Ok((act, success(json!({"added": added, "skipped": skipped, "results": results}))))
+        let add = self.add(body, new)?;
+        Ok((
+            if added > 0 { add } else { Act::Rest },
+            success(json!({"added": added, "skipped": skipped, "results": results})),
+        ))
     }
 
     /// Adds ids, with the `authorization` of the body where it has one.

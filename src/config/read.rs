@@ -18,7 +18,7 @@ use crate::upstream::volcengine_console::settings::is_web_id;
 
 /// The gentle pace of a web account that names none.
 const WEB_MIN_GAP_MS: u64 = 2_000;
-/// The longest id, name, model or alias, in bytes.
+/// The longest id, name, model or alias, in characters.
 const NAME_MAX: usize = 256;
 /// Objects that the ledger may be split into.
 const SHARDS_MAX: u32 = 16;
@@ -117,6 +117,7 @@ impl Reader<'_> {
             return Err(wrong("", "a JSON object is needed"));
         }
         expand_keys(&mut document);
+        check_objects(&document)?;
         let input = Input::deserialize(&document).map_err(|error| {
             let message = error.to_string();
             let error_of = |part: &Value| Input::deserialize(part).err().map(|error| error.to_string());
@@ -332,6 +333,25 @@ fn expand_keys(document: &mut Value) {
     }
 }
 
+/// An array is no object, though serde takes one for a struct, field by field.
+fn check_objects(document: &Value) -> Result<(), ChatError> {
+    let check = |path: String, value: &Value| match value {
+        Value::Array(_) => Err(wrong(&path, "an object is needed")),
+        _ => Ok(()),
+    };
+    for list in ["keys", "upstreams", "accounts"] {
+        let items = document.get(list).and_then(Value::as_array).into_iter().flatten();
+        for (index, item) in items.enumerate() {
+            check(format!("{list}[{index}]"), item)?;
+            item.get("limits").map_or(Ok(()), |limits| check(format!("{list}[{index}].limits"), limits))?;
+        }
+    }
+    let Some(settings) = document.get("settings") else { return Ok(()) };
+    check("settings".to_owned(), settings)?;
+    let mut parts = settings.as_object().into_iter().flatten();
+    parts.try_for_each(|(name, part)| check(format!("settings.{name}"), part))
+}
+
 fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError> {
     let mut upstreams: Vec<Upstream> = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.into_iter().enumerate() {
@@ -401,8 +421,8 @@ fn check_url(path: &str, url: &str) -> Result<(), ChatError> {
 }
 
 fn check_name(path: &str, name: &str) -> Result<(), ChatError> {
-    if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(wrong(path, &format!("1 to {NAME_MAX} bytes without control characters")));
+    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(wrong(path, &format!("1 to {NAME_MAX} characters without control characters")));
     }
     Ok(())
 }

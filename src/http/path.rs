@@ -52,6 +52,8 @@ impl Route {
             ["v1", "responses"] => (chat(Dialect::Responses), "POST"),
             ["v1", "responses", id] if asked == "DELETE" => (Route::DeleteResponse((*id).to_owned()), "DELETE"),
             ["v1", "responses", id] if asked == "GET" => (Route::Response((*id).to_owned()), "GET"),
+            // `compact` is a route of OpenAI's, and not one of these (R21).
+            ["v1", "responses", id] if *id != "compact" => (Route::Response((*id).to_owned()), "GET, DELETE"),
             ["v1", "messages"] | ["anthropic", "v1", "messages"] => (chat(Dialect::Anthropic), "POST"),
             ["v1", "messages", "count_tokens"] | ["anthropic", "v1", "messages", "count_tokens"] => {
                 (Route::CountTokens, "POST")
@@ -133,5 +135,8 @@ mod tests {
         assert_eq!(Route::find("GET", "/v2").unwrap_err().kind, ErrorKind::UnknownUrl);
         let error = Route::find("GET", "/v1/chat/completions").unwrap_err();
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::MethodNotAllowed, Some("POST")));
+        assert_eq!(Route::find("POST", "/v1/responses/compact").unwrap_err().kind, ErrorKind::UnknownUrl);
+        let error = Route::find("PUT", "/v1/responses/resp_1").unwrap_err();
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::MethodNotAllowed, Some("GET, DELETE")));
     }
 }

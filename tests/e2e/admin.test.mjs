@@ -92,6 +92,14 @@ test('what is wrong is named by its path, and nothing of it is stored', async ()
   assert.deepEqual(await weir.manage('GET', '/admin/config'), before);
 });
 
+test('a bound on bodies that is too small locks no operator out', async () => {
+  await weir.manage('POST', '/admin/config', { settings: { max_body_bytes: 1 } });
+  assert.equal((await weir.chat({ model: 'plain' })).status, 413);
+  await weir.login();
+  await weir.manage('POST', '/admin/config', { settings: {} });
+  assert.equal((await weir.chat({ model: 'plain' })).status, 200);
+});
+
 test('of 100 edits at once none is lost', async () => {
   const names = Array.from({ length: 100 }, (_, at) => `edit-${at}`);
   await weir.status(); // logs in once

@@ -79,6 +79,7 @@ test('an unknown model, route or method', async () => {
   const answer = await weir.call('GET', chat);
   expect(answer, 405, 'method_not_allowed', 'POST');
   assert.equal(answer.headers.get('allow'), 'POST');
+  expect(await weir.call('QUERY', '/v1/models'), 405, 'method_not_allowed', 'GET');
 });
 
 test('a missing, unknown, disabled or expired key', async () => {

@@ -1,5 +1,6 @@
 //! Decodes a caller's OpenAI request into an [`Envelope`]: what Weir must know is checked, everything else passes through.
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -51,6 +52,8 @@ struct Message<'a> {
 pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<(Envelope, Form), ChatError> {
     let text = std::str::from_utf8(&body).map_err(|_| bad_json("it is not UTF-8"))?;
     let fields: Fields = match serde_json::from_str(text) {
+        // An array, which serde takes for a struct, is no object.
+        Ok(_) if text.trim_start().starts_with('[') => return Err(bad_json("a JSON object is needed")),
         Ok(fields) => fields,
         Err(error) if error.is_data() => return Err(bad_json(&format!("a JSON object is needed ({error})"))),
         Err(error) => return Err(bad_json(&error.to_string())),
@@ -90,7 +93,7 @@ pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<(Envelope, Form), Cha
             usage_asked,
             stream_options_span: span(fields.stream_options),
             include_usage_span: span(include_usage),
-            choices: typed("n", "a positive integer", fields.n)?.unwrap_or(1),
+            choices: typed::<NonZeroU64>("n", "a positive integer", fields.n)?.map_or(1, NonZeroU64::get),
             bytes: body,
         }),
     };
@@ -214,8 +217,10 @@ mod tests {
                 Some("stream_options.include_usage"),
             ),
             (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":-1}"#, Some("max_tokens")),
+            (r#"{"model":"m","messages":[{"role":"user"}],"n":0}"#, Some("n")),
             (r#"{"model":"m""#, None),
             ("[]", None),
+            (r#"["m",[{"role":"user"}],null,null,null,null,null,null]"#, None),
             ("", None),
             ("\u{0}", None),
         ];
