@@ -66,7 +66,7 @@ function place(files) {
   rmSync(join(output, 'page'), { recursive: true, force: true });
   renameSync(staged, join(output, 'page'));
   writeFileSync(join(output, '_headers'), readFileSync(join(source, '_headers')));
-  writeFileSync(join(output, '.assetsignore'), 'page/build.json\npage.new\n');
+  writeFileSync(join(output, '.assetsignore'), 'page/build.json\npage.new\nopenapi.json.new\n');
 }
 
 function isFresh() {

@@ -1,4 +1,4 @@
-// Builds the Worker: the page into public/, and Rust to Wasm, bundled with its JavaScript shim, into build/.
+// Builds the Worker: the page and the description of its routes into public/, and Rust to Wasm, bundled with its JavaScript shim, into build/.
 //
 //   node scripts/build.mjs [--dev] [--force]
 //
@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildDescription } from './build-openapi.mjs';
 import { buildUi } from './build-ui.mjs';
 import { ensurePackages, npmCommand } from './packages.mjs';
 import { duration, isMain, main, root, run, say, withLock } from './run.mjs';
@@ -22,6 +23,7 @@ export const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD vers
 /** Builds what is not up to date. */
 export async function build({ dev = false, force = false } = {}) {
   await buildUi({ force });
+  buildDescription();
   await buildWorker({ dev, force });
 }
 

@@ -44,6 +44,15 @@ describe('the page as it is served', () => {
     }
   });
 
+  test('the description of the routes is there for tools and for pages of any origin', async () => {
+    const { status, headers, json } = await weir.call('GET', '/openapi.json', { key: null, headers: { origin: 'https://tool.example' } });
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^application\/json/);
+    assert.equal(headers.get('access-control-allow-origin'), '*');
+    assert.equal(json.openapi, '3.1.0');
+    assert.equal(json.info.version, (await weir.call('GET', '/health', { key: null })).json.version);
+  });
+
   test('a Worker without secrets says what to do first', { skip }, async () => {
     const unready = await start({ bindings: { ADMIN_KEY: null } });
     const browser = await openBrowser();
