@@ -237,9 +237,11 @@ export class OpenAiSimulator extends Watched {
     const { body, path } = record;
     const invalid = (param, message, more = {}) => ({ status: 400, param, message, ...more });
     if (typeof body !== 'object' || body === null || Array.isArray(body)) return invalid(null, 'The request body must be an object.');
-    if (body.model === undefined && path === '/moderations') return null;
-    if (typeof body.model !== 'string') return invalid('model', 'you must provide a model parameter', this.profileName === 'ark' ? { code: 'MissingParameter.model' } : {});
-    if (!this.#models.has(body.model)) return profile.unknownModel(body.model);
+    const isModelNeeded = path !== '/moderations' || body.model !== undefined;
+    if (isModelNeeded && typeof body.model !== 'string') return invalid('model', 'you must provide a model parameter', this.profileName === 'ark' ? { code: 'MissingParameter.model' } : {});
+    if (isModelNeeded && !this.#models.has(body.model)) return profile.unknownModel(body.model);
+    if (body.n != null && !(Number.isInteger(body.n) && body.n >= 1 && body.n <= 128)) return invalid('n', "Invalid 'n': an integer from 1 to 128 is expected.");
+    if ((path === '/embeddings' || path === '/moderations') && !isInput(body.input)) return invalid('input', "Invalid 'input': a text or a non-empty array is expected.");
     if (path !== '/chat/completions') return null;
     const code = this.profileName === 'ark' ? 'MissingParameter.messages' : this.profileName === 'openai' ? 'empty_array' : undefined;
     if (!Array.isArray(body.messages)) return invalid('messages', "Missing required parameter: 'messages'.", { code });
@@ -258,6 +260,8 @@ export class OpenAiSimulator extends Watched {
     return null;
   }
 }
+
+const isInput = (input) => typeof input === 'string' || (Array.isArray(input) && input.length > 0);
 
 /** DeepSeek: in thinking mode a turn with tool calls must keep its `reasoning_content`, be it empty. */
 const lostReasoning = (body) =>
