@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 use worker::{Date, Env};
 
-use super::{AdminCall, AdminReply};
+use super::{AdminCall, AdminReply, stats};
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{LoginAttempt, Vault, source};
 
@@ -43,12 +43,20 @@ pub(super) async fn login(call: &AdminCall<'_>, env: &Env, password: &str) -> Re
     let vault = source::vault(env)?;
     // Hashes have one length, so that the comparison tells nothing of the password's.
     let ok = vault.hash_key(presented).as_bytes().ct_eq(vault.hash_key(password).as_bytes()).into();
-    if let Some(wait_ms) = source::count_login(env, &LoginAttempt { address: call.actor(), ok }).await? {
-        let message = "Too many wrong passwords from this address. Please wait.";
-        return Err(ChatError::new(ErrorKind::RateLimited, message).retry_after(wait_ms));
-    }
-    if !ok {
-        return Err(ChatError::new(ErrorKind::InvalidKey, "Wrong password."));
+    let verdict = source::count_login(env, &LoginAttempt { address: call.actor(), ok }).await?;
+    let refused = match verdict.wait_ms {
+        Some(wait_ms) => {
+            let message = "Too many wrong passwords from this address. Please wait.";
+            Some(("throttled", ChatError::new(ErrorKind::RateLimited, message).retry_after(wait_ms)))
+        }
+        None if !ok => Some(("wrong_password", ChatError::new(ErrorKind::InvalidKey, "Wrong password."))),
+        None => None,
+    };
+    if let Some((outcome, error)) = refused {
+        if let Some(unnoted) = verdict.unnoted {
+            stats::note_refused(call, env, outcome, unnoted);
+        }
+        return Err(error);
     }
     let token = issue(&vault, password, now_s());
     Ok(AdminReply::ok(json!({"success": true, "token": token, "expires_in": SESSION_S})))

@@ -5,7 +5,7 @@ use worker::{Date, Env};
 use super::{AdminCall, AdminReply, allow};
 use crate::chat::ChatError;
 use crate::config::source;
-use crate::stats::client;
+use crate::stats::client::{self, Noted};
 
 /// The windows that `GET /admin/stats` knows, in days.
 const WINDOWS: [(&str, u64); 3] = [("24h", 1), ("7d", 7), ("30d", 30)];
@@ -77,7 +77,7 @@ pub(super) fn write_of(call: &AdminCall<'_>, session: Option<String>) -> Option<
     let fields: Vec<&String> = body.as_object().into_iter().flatten().map(|(name, _)| name).take(FIELDS_MAX).collect();
     Some(json!({
         "time": Date::now().as_millis(), "address": call.actor(), "session": session, "method": call.method,
-        "path": format!("/admin/{}", call.path.join("/")), "fields": fields,
+        "path": format!("/admin/{}", call.path.join("/")), "fields": fields, "outcome": "ok",
     }))
 }
 
@@ -90,5 +90,17 @@ pub(super) async fn note(env: &Env, mut entry: Value, reply: &AdminReply) {
         fields.insert("version".to_owned(), reply.body.get("version").cloned().unwrap_or_default());
     }
     // The call logs its own failure; what was changed stays changed.
-    drop(client::note(env, &source::stats(), entry).await);
+    drop(client::note(env, &source::stats(), Noted::Write, entry).await);
+}
+
+/// Writes a refused login down, which nobody waits for; `unnoted` ones before it were not.
+pub(super) fn note_refused(call: &AdminCall<'_>, env: &Env, outcome: &str, unnoted: u64) {
+    let entry = json!({
+        "time": Date::now().as_millis(), "address": call.actor(), "session": null, "method": call.method,
+        "path": "/admin/login", "fields": [], "id": null, "version": null, "outcome": outcome, "unnoted": unnoted,
+    });
+    let env = env.clone();
+    call.context.wait_until(async move {
+        drop(client::note(&env, &source::stats(), Noted::Refused, entry).await);
+    });
 }

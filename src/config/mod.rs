@@ -6,6 +6,7 @@ mod edit;
 mod import;
 mod limits;
 mod locate;
+mod logins;
 mod presets;
 mod read;
 #[expect(missing_docs, reason = "the macro writes methods without them")]
@@ -20,8 +21,9 @@ mod views;
 pub use document::{Account, Document, Key, Kind, Upstream};
 pub use edit::{Change, List, apply};
 pub use limits::Limits;
+pub use logins::{LoginAttempt, LoginVerdict};
 pub use read::Reader;
-pub use registry_object::{Applied, Apply, LoginAttempt, RegistryObject};
+pub use registry_object::{Applied, Apply, RegistryObject};
 pub use seal::{Secrets, Vault};
 pub use settings::{Deadlines, Memory, Queue, Settings};
 pub use views::{Hot, KeyView, for_ledger};

@@ -4,7 +4,6 @@
 //! it is published, to the ledger and to KV, before its editor is answered; edits that come while a publication is under
 //! way share the next one.
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use worker::{DurableObject, Env, Request, Response, Result, State, console_error
 use super::backups_store::{self, Made};
 use super::document::Document;
 use super::edit::{self, Change};
+use super::logins::{LoginAttempt, Logins};
 use super::read::Reader;
 use super::views::{Hot, KeyView, for_ledger};
 use super::{backups, source, store};
@@ -33,12 +33,6 @@ const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
 /// What the sync with Vercel keeps its credentials under.
 const VERCEL: &str = "vercel";
-/// Wrong passwords in [`LOGIN_WINDOW_MS`] after which an address must wait.
-const LOGIN_FAILURES: usize = 5;
-const LOGIN_WINDOW_MS: u64 = 60_000;
-/// Addresses remembered; the oldest go first.
-const LOGIN_ADDRESSES: usize = 1_000;
-
 /// What a method answers: errors travel as data, since an exception loses its kind.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Reply<T> {
@@ -75,15 +69,6 @@ pub struct Applied {
     pub item: Value,
 }
 
-/// A login.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LoginAttempt {
-    /// Where it came from.
-    pub address: String,
-    /// Whether the password was right.
-    pub ok: bool,
-}
-
 struct Loaded {
     document: Document,
     version: u64,
@@ -98,7 +83,7 @@ pub struct RegistryObject {
     published: Rc<Mutex<u64>>,
     /// The most shards that were told of a version.
     widest: Cell<u32>,
-    logins: RefCell<HashMap<String, Vec<u64>>>,
+    logins: RefCell<Logins>,
 }
 
 impl DurableObject for RegistryObject {
@@ -213,10 +198,11 @@ impl RegistryObject {
         text(&reply(parse::<Value>(&argument).and_then(|value| self.keep_vercel(&value))))
     }
 
-    /// Counts a login; the answer is how many milliseconds the address must wait, or null.
+    /// Counts a login, and says what becomes of it.
     pub async fn login_attempt(&self, argument: String) -> String {
-        let wait = parse::<LoginAttempt>(&argument).map(|attempt| self.count_login(attempt));
-        text(&reply(wait))
+        let now = worker::Date::now().as_millis();
+        let verdict = parse::<LoginAttempt>(&argument).map(|attempt| self.logins.borrow_mut().judge(now, attempt));
+        text(&reply(verdict))
     }
 
     /// Publishes again what could not be published.
@@ -381,29 +367,6 @@ impl RegistryObject {
                 }
             }
         }
-    }
-
-    fn count_login(&self, attempt: LoginAttempt) -> Option<u64> {
-        let now = worker::Date::now().as_millis();
-        let mut logins = self.logins.borrow_mut();
-        logins.retain(|_, failures| {
-            failures.retain(|at| now.saturating_sub(*at) < LOGIN_WINDOW_MS);
-            !failures.is_empty()
-        });
-        let failures = logins.get(&attempt.address).map_or(0, Vec::len);
-        if failures >= LOGIN_FAILURES {
-            let first = logins.get(&attempt.address).and_then(|failures| failures.first().copied());
-            return Some(first.unwrap_or(now).saturating_add(LOGIN_WINDOW_MS).saturating_sub(now));
-        }
-        if !attempt.ok {
-            if logins.len() >= LOGIN_ADDRESSES
-                && let Some(any) = logins.keys().next().cloned()
-            {
-                logins.remove(&any);
-            }
-            logins.entry(attempt.address).or_default().push(now);
-        }
-        None
     }
 }
 

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Date, Env};
 
-use super::registry_object::{Applied, Apply, LoginAttempt, Reply};
+use super::logins::{LoginAttempt, LoginVerdict};
+use super::registry_object::{Applied, Apply, Reply};
 use super::seal::Vault;
 use super::settings::Settings;
 use super::views::{Hot, KeyView};
@@ -160,11 +161,11 @@ pub async fn apply(env: &Env, change: &Apply) -> Result<Applied, ChatError> {
     Ok(applied)
 }
 
-/// Counts a login; answers how long the address must wait.
+/// Counts a login, and says what becomes of it.
 ///
 /// # Errors
 /// When the Registry does not answer.
-pub async fn count_login(env: &Env, attempt: &LoginAttempt) -> Result<Option<u64>, ChatError> {
+pub async fn count_login(env: &Env, attempt: &LoginAttempt) -> Result<LoginVerdict, ChatError> {
     registry(env, "login_attempt", attempt).await
 }
 

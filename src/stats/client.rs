@@ -74,11 +74,22 @@ pub async fn ask(env: &Env, settings: &Stats, method: &str, question: &Value) ->
     rpc::call(env, BINDING, OBJECT, method, question, DEADLINE).await
 }
 
-/// Adds to the log of admin writes.
+/// What the audit log is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// The operator changed something.
+    Write,
+    /// Somebody did not get in.
+    Refused,
+}
+
+/// Adds to the audit log.
 ///
 /// # Errors
 /// `Internal` when the object does not answer.
-pub async fn note(env: &Env, settings: &Stats, entry: Value) -> Result<(), ChatError> {
-    let note = json!({"entry": entry, "max": settings.audit_max});
+pub async fn note(env: &Env, settings: &Stats, what: Noted, entry: Value) -> Result<(), ChatError> {
+    let refused = what == Noted::Refused;
+    let max = if refused { settings.refused_max } else { settings.audit_max };
+    let note = json!({"entry": entry, "refused": refused, "max": max});
     rpc::call::<_, Value>(env, BINDING, OBJECT, "note", &note, DEADLINE).await.map(drop)
 }

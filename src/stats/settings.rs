@@ -25,6 +25,9 @@ pub struct Stats {
     pub batch_max: usize,
     /// The newest admin writes that the audit log keeps. Default 500.
     pub audit_max: u64,
+    /// The newest of those that were refused without a good key or password, which each of both logs keeps beside its other
+    /// entries: strangers push nothing out. Default 100.
+    pub refused_max: u64,
     /// The most of a request's and of an answer's body that the log keeps where `settings.log_bodies` is on. Default 8 KiB.
     pub body_bytes: usize,
 }
@@ -42,6 +45,7 @@ impl Default for Stats {
             batch_ms: 1_000,
             batch_max: 50,
             audit_max: 500,
+            refused_max: 100,
             body_bytes: 8 * 1024,
         }
     }

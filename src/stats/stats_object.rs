@@ -9,13 +9,11 @@ use worker::{Date, DurableObject, Env, Request, Response, Result, SqlStorage, St
 use super::figures::{Figures, Sample, Span};
 use super::plan::{self, Counts};
 use super::settings::Stats;
-use super::store::{self, DAY_MS, Grain, HOUR_MS, Stored};
+use super::store::{self, DAY_MS, Grain, HOUR_MS, Log, SEQ_MAX, Stored};
 
 /// Calls that one answer holds at most.
 const LIMIT_MAX: usize = 1_000;
 const LIMIT: usize = 100;
-/// JavaScript's largest whole number.
-const SEQ_MAX: u64 = (1 << 53) - 1;
 /// Days that the paid plan's month has at most.
 const MONTH_MS: u64 = 31 * DAY_MS;
 
@@ -62,19 +60,20 @@ impl StatsObject {
 
     /// The latest calls.
     pub fn logs(&self, argument: String) -> String {
-        self.answer(&argument, |sql, question| page(sql, "log", "logs", question))
+        self.answer(&argument, |sql, question| page(sql, Log::Calls, "logs", question))
     }
 
-    /// The latest admin writes.
+    /// The latest admin writes, and logins that were refused.
     pub fn audit(&self, argument: String) -> String {
-        self.answer(&argument, |sql, question| page(sql, "audit", "audit", question))
+        self.answer(&argument, |sql, question| page(sql, Log::Audit, "audit", question))
     }
 
-    /// Adds an admin write.
+    /// Adds an admin write, or a login that was refused.
     pub fn note(&self, argument: String) -> String {
         self.answer(&argument, |sql, note| {
             let max = note.get("max").and_then(Value::as_u64).unwrap_or(0);
-            store::note(sql, note.get("entry").unwrap_or(&Value::Null), max)?;
+            let refused = note.get("refused").and_then(Value::as_bool).unwrap_or(false);
+            store::note(sql, refused, note.get("entry").unwrap_or(&Value::Null), max)?;
             Ok(Value::Null)
         })
     }
@@ -211,7 +210,7 @@ impl StatsObject {
 }
 
 /// A page of a log: `limit`, `before`, and what the entries must be.
-fn page(sql: &SqlStorage, table: &str, list: &str, question: &Value) -> Result<Value> {
+fn page(sql: &SqlStorage, log: Log, list: &str, question: &Value) -> Result<Value> {
     let text = |name: &str| question.get(name).and_then(Value::as_str);
     let number = |name: &str| question.get(name).and_then(Value::as_u64);
     let limit = number("limit").map_or(LIMIT, |limit| usize::try_from(limit).unwrap_or(LIMIT_MAX)).clamp(1, LIMIT_MAX);
@@ -220,7 +219,7 @@ fn page(sql: &SqlStorage, table: &str, list: &str, question: &Value) -> Result<V
         text(name).is_none_or(|wanted| entry.get(name).and_then(Value::as_str) == Some(wanted))
     };
     let wanted = |entry: &Value| is(entry, "key") && is(entry, "account") && has_status(entry, text("status"));
-    let entries = store::calls(sql, table, before, limit, wanted)?;
+    let entries = store::entries(sql, log, before, limit, wanted)?;
     let next = entries.last().filter(|_| entries.len() >= limit).and_then(|entry| entry.get("seq")).cloned();
     let mut page = Map::new();
     page.insert(list.to_owned(), entries.into());

@@ -10,6 +10,8 @@ use super::plan::{self, Counts};
 /// An hour and a day, in milliseconds.
 pub(super) const HOUR_MS: u64 = 3_600_000;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+/// JavaScript's largest whole number.
+pub(super) const SEQ_MAX: u64 = (1 << 53) - 1;
 /// A row of the log is full with as many calls, or bytes.
 const CHUNK_CALLS: u64 = 50;
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -21,6 +23,16 @@ const CHUNKS: u64 = 8;
 pub(super) enum Grain {
     Hour,
     Day,
+}
+
+/// A log. What strangers cause has a table of its own, so that it pushes nothing else out; both count their entries
+/// together, so that they are told in one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// Of calls.
+    Calls,
+    /// Of admin writes, and of logins that were refused.
+    Audit,
 }
 
 /// One row of figures.
@@ -44,7 +56,9 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
         "span (grain TEXT, id INTEGER, figures TEXT, names TEXT, PRIMARY KEY (grain, id)) WITHOUT ROWID",
         // `id` is the number of the first call; the texts are lines.
         "log (id INTEGER PRIMARY KEY, count INTEGER, until_ms INTEGER, body TEXT)",
+        "log_refused (id INTEGER PRIMARY KEY, count INTEGER, until_ms INTEGER, body TEXT)",
         "audit (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
+        "audit_refused (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
     ] {
         sql.exec(&format!("CREATE TABLE IF NOT EXISTS {table}"), None)?;
     }
@@ -131,18 +145,18 @@ fn save_chunk(sql: &SqlStorage, id: u64, count: u64, until_ms: u64, body: String
     .map(drop)
 }
 
-/// The latest calls before the one of this number that are `wanted`, newest first, each with its number in `seq`.
-pub(super) fn calls(
+/// The latest entries before the one of this number that are `wanted`, newest first, each with its number in `seq`.
+pub(super) fn entries(
     sql: &SqlStorage,
-    table: &str,
+    log: Log,
     before: u64,
     limit: usize,
     wanted: impl Fn(&Value) -> bool,
 ) -> Result<Vec<Value>> {
     let (mut found, mut before) = (Vec::new(), before);
-    let query = format!("SELECT id, count, body FROM {table} WHERE id < ? ORDER BY id DESC LIMIT {CHUNKS}");
+    let query = log.latest();
     loop {
-        let rows = rows(sql, &query, vec![number(before)?])?;
+        let rows = rows(sql, &query, vec![number(before)?, number(CHUNKS)?])?;
         if rows.is_empty() {
             return Ok(found);
         }
@@ -150,14 +164,14 @@ pub(super) fn calls(
             let first = row.id as u64;
             let lines: Vec<(u64, &str)> = (first..before).zip(row.body.lines()).collect();
             for (seq, line) in lines.into_iter().rev() {
-                let Ok(mut call) = serde_json::from_str::<Value>(line) else { continue };
-                if !wanted(&call) {
+                let Ok(mut entry) = serde_json::from_str::<Value>(line) else { continue };
+                if !wanted(&entry) {
                     continue;
                 }
-                if let Some(fields) = call.as_object_mut() {
+                if let Some(fields) = entry.as_object_mut() {
                     fields.insert("seq".to_owned(), seq.into());
                 }
-                found.push(call);
+                found.push(entry);
                 if found.len() >= limit {
                     return Ok(found);
                 }
@@ -167,10 +181,37 @@ pub(super) fn calls(
     }
 }
 
-/// Adds to the log of admin writes, which keeps the newest `max`.
-pub(super) fn note(sql: &SqlStorage, entry: &Value, max: u64) -> Result<()> {
-    sql.exec("INSERT INTO audit (count, body) VALUES (1, ?)", vec![entry.to_string().into()])?;
-    sql.exec("DELETE FROM audit WHERE id <= (SELECT MAX(id) FROM audit) - ?", vec![number(max)?]).map(drop)
+/// Adds to the log of admin writes, or to that of refused logins, which keeps the newest `max`.
+pub(super) fn note(sql: &SqlStorage, refused: bool, entry: &Value, max: u64) -> Result<()> {
+    let table = Log::Audit.table(refused);
+    let next = rows(sql, &Log::Audit.latest(), vec![number(SEQ_MAX)?, number(1)?])?;
+    let next = next.first().map_or(1, |last| (last.id as u64).saturating_add(1));
+    sql.exec(
+        &format!("INSERT INTO {table} (id, count, body) VALUES (?, 1, ?)"),
+        vec![number(next)?, entry.to_string().into()],
+    )?;
+    let last = format!("SELECT id FROM {table} ORDER BY id DESC LIMIT 1 OFFSET ?");
+    sql.exec(&format!("DELETE FROM {table} WHERE id <= ({last})"), vec![number(max)?]).map(drop)
+}
+
+impl Log {
+    fn table(self, refused: bool) -> &'static str {
+        match (self, refused) {
+            (Log::Calls, false) => "log",
+            (Log::Calls, true) => "log_refused",
+            (Log::Audit, false) => "audit",
+            (Log::Audit, true) => "audit_refused",
+        }
+    }
+
+    /// The latest rows below a number, at most so many.
+    fn latest(self) -> String {
+        let [mine, strangers] = [false, true].map(|refused| self.table(refused));
+        format!(
+            "SELECT id, count, body FROM {mine} WHERE id < ?1 UNION ALL \
+             SELECT id, count, body FROM {strangers} WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+        )
+    }
 }
 
 impl Grain {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSimulator } from '../simulators/openai.mjs';
 import { Raw, readStream } from './client.mjs';
-import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
+import { ADMIN_KEY, CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
 
 const SECOND_KEY = 'sk-weir-e2e-client-0002';
 const HOUR = 3_600_000;
@@ -216,6 +216,36 @@ test('every admin write is written down: who, when and what, and no value', asyn
   await weir.manage('POST', '/admin/config', { settings: {} });
   const bounded = (await weir.manage('GET', '/admin/audit')).audit;
   assert.ok(bounded.length <= 4, `bounded: ${bounded.length}`);
+});
+
+test('every refused login is written down, and who floods pushes nothing out', async () => {
+  const login = (address, key) => weir.call('POST', '/admin/login', { key: null, body: { key }, headers: { 'cf-connecting-ip': address } });
+  const guess = 'not-the-password-4711';
+  for (let at = 0; at < 5; at += 1) assert.equal((await login('198.51.100.20', guess)).status, 401);
+  for (const key of [guess, ADMIN_KEY]) assert.equal((await login('198.51.100.20', key)).status, 429);
+  const refused = await eventually(async () => {
+    const { audit } = await weir.manage('GET', '/admin/audit');
+    const of = audit.filter(({ address }) => address === '198.51.100.20');
+    assert.equal(of.length, 6, JSON.stringify(of));
+    return of;
+  });
+  assert.deepEqual(refused.map(({ outcome }) => outcome).sort(), ['throttled', ...Array(5).fill('wrong_password')]);
+  assert.ok(refused.every(({ time, path, session }) => Math.abs(time - Date.now()) < 60_000 && path === '/admin/login' && session === null));
+
+  const writes = async () => (await weir.manage('GET', '/admin/audit')).audit.filter(({ outcome }) => outcome === 'ok').map(({ seq }) => seq);
+  await weir.manage('POST', '/admin/config', { settings: { stats: { refused_max: 5 } } });
+  const before = await writes();
+  const flood = await Promise.all(Array.from({ length: 30 }, (_, at) => login(`203.0.113.${100 + at}`, guess)));
+  assert.ok(flood.every(({ status }) => status === 401));
+  const { audit } = await eventually(async () => {
+    const page = await weir.manage('GET', '/admin/audit');
+    assert.equal(page.audit.filter(({ outcome }) => outcome !== 'ok').length, 5);
+    assert.ok(page.audit.some(({ address }) => address.startsWith('203.0.113.1')));
+    return page;
+  });
+  assert.deepEqual(await writes(), before, 'the writes are all there still');
+  assert.ok(!JSON.stringify(audit).includes(guess));
+  await weir.manage('POST', '/admin/config', { settings: {} });
 });
 
 test('no session, no figures', async () => {

@@ -202,6 +202,9 @@ export interface AuditEntry {
   fields: string[];
   id: string | null;
   version: number | null;
+  /** Of a login that was refused: why, and how many before it were not written down. */
+  outcome?: 'ok' | 'wrong_password' | 'throttled';
+  unnoted?: number;
 }
 
 export interface ImportReport {

@@ -69,6 +69,8 @@ export const zhSettings = {
   'Statistics and logs': '统计与日志',
   'Stored responses, s': '响应保存（秒）',
   'The most of a request or answer that the log keeps, where it keeps them.': '记录对话内容时，每个请求或回答最多保存多少。',
+  'Strangers in the logs': '日志中的陌生请求',
+  'Of requests without a good key, and of refused logins, the newest that are kept. They push nothing else out.': '没有有效密钥的请求和被拒绝的登录各保留最近多少条；它们不会挤掉其他记录。',
   'The newest admin writes that are kept.': '保留最近的管理变更。',
   'The newest ones, at most 10,000.': '保留最近的请求，最多 10,000 条。',
   'The origin whose pages may call the API; * is any.': '允许其网页调用 API 的来源；* 表示任意。',

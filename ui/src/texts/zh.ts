@@ -304,7 +304,7 @@ export const zh = {
   Where: '位置',
   'Which account would serve a request now, and why the others would not. Nothing is sent, and nothing changes.': '现在哪个账号会处理请求，其他账号为何不处理。不会发送任何内容，也不会改变任何状态。',
   Who: '操作者',
-  'Who changed what, and when.': '谁在何时更改了什么。',
+  'Who changed what, and when; and logins that were refused.': '谁在何时更改了什么，以及被拒绝的登录。',
   'Who or what uses it': '由谁或什么使用',
   'Whoever has this file has your accounts. Client keys are in it as well, sealed: only a Worker of the same MASTER_KEY can read them.':
     '拿到此文件的人就拥有你的账号。客户端密钥也以加密形式包含在内，只有使用相同 MASTER_KEY 的 Worker 才能读取。',
@@ -345,6 +345,9 @@ export const zh = {
   added: '已添加',
   all: '全部',
   'and {n} more': '等另外 {n} 个',
+  'and {n} more before it': '此前还有 {n} 次',
+  'had to wait': '须等待',
+  'wrong password': '密码错误',
   any: '不限',
   'as the model does': '由模型决定',
   'built in': '内置',

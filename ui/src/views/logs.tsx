@@ -32,7 +32,7 @@ export function Logs() {
           />
         }
       >
-        {which === 'audit' ? t('Who changed what, and when.') : t('The latest requests. What was said is not kept, unless a setting says so.')}
+        {which === 'audit' ? t('Who changed what, and when; and logins that were refused.') : t('The latest requests. What was said is not kept, unless a setting says so.')}
       </PageHead>
       {which === 'audit' ? <Audit /> : <Requests key={which} status={which} />}
     </>
@@ -249,6 +249,12 @@ function Audit() {
                     <td data-label={t('What')} class="mono break">
                       {entry.method} {entry.path}
                       {entry.id && !entry.path.includes(entry.id) && ` → ${entry.id}`}
+                      {(entry.outcome === 'wrong_password' || entry.outcome === 'throttled') && (
+                        <div>
+                          <Badge tone="warn">{entry.outcome === 'throttled' ? t('had to wait') : t('wrong password')}</Badge>
+                          {entry.unnoted ? <span class="muted small"> {t('and {n} more before it', { n: entry.unnoted })}</span> : null}
+                        </div>
+                      )}
                     </td>
                     <td data-label={t('Fields')} class="break muted small">
                       {entry.fields.join(', ')}

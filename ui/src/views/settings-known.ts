@@ -61,6 +61,7 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
       { path: 'stats.batch_ms', name: t('Records wait, ms'), effect: t('So that one write stores several.'), fallback: 1_000 },
       { path: 'stats.batch_max', name: t('Records together'), effect: t('So many are stored without waiting for more.'), fallback: 50 },
       { path: 'stats.audit_max', name: t('Changes in the log'), effect: t('The newest admin writes that are kept.'), fallback: 500 },
+      { path: 'stats.refused_max', name: t('Strangers in the logs'), effect: t('Of requests without a good key, and of refused logins, the newest that are kept. They push nothing else out.'), fallback: 100 },
       { path: 'stats.body_bytes', name: t('Bytes of a body'), effect: t('The most of a request or answer that the log keeps, where it keeps them.'), fallback: 8_192 },
     ],
   },
