@@ -22,6 +22,19 @@ enum Identity {
     Direct(String),
 }
 
+/// Who is not served.
+pub(super) struct Unidentified {
+    pub(super) error: ChatError,
+    /// The key, where it is one that was disabled or has expired.
+    pub(super) key: Option<KeyView>,
+}
+
+impl From<ChatError> for Unidentified {
+    fn from(error: ChatError) -> Self {
+        Unidentified { error, key: None }
+    }
+}
+
 /// One place that serves a model.
 pub(super) struct Candidate {
     pub(super) kind: Kind,
@@ -48,16 +61,17 @@ impl Caller {
     ///
     /// # Errors
     /// `InvalidKey` without a key, or with one that is unknown, disabled or expired, where no upstream takes direct credentials.
-    pub(super) async fn identify(env: &Env, keys: &[String]) -> Result<Caller, ChatError> {
+    pub(super) async fn identify(env: &Env, keys: &[String]) -> Result<Caller, Unidentified> {
         let hot = source::current(env).await?;
-        let mut refusal = invalid_key("No API key: send `Authorization: Bearer <key>` or `x-api-key: <key>`.");
+        let missing = "No API key: send `Authorization: Bearer <key>` or `x-api-key: <key>`.";
+        let mut refusal = Unidentified::from(invalid_key(missing));
         for key in keys {
             match source::find_key(env, &hot, key).await? {
                 Some((hash, view)) => match usable(&view) {
                     Ok(()) => return Ok(Caller { hot, identity: Identity::Key(hash, view) }),
-                    Err(error) => refusal = error,
+                    Err(error) => refusal = Unidentified { error, key: Some(view) },
                 },
-                None => refusal = invalid_key("Unknown API key."),
+                None => refusal = invalid_key("Unknown API key.").into(),
             }
         }
         match keys.first() {
@@ -95,11 +109,6 @@ impl Caller {
     /// The key's id; empty for a direct caller.
     pub(super) fn key_id(&self) -> &str {
         self.key().map_or("", |view| &view.id)
-    }
-
-    /// The key's name.
-    pub(super) fn key_name(&self) -> &str {
-        self.key().map_or("", |view| &view.name)
     }
 
     /// What the configuration says of the key; `None` for a direct caller.

@@ -26,7 +26,7 @@ use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::source;
 use crate::dialect::fields::parse;
 use crate::dialect::{self, Dialect, Reply, anthropic, openai};
-use crate::stats::{Capture, Record, plan};
+use crate::stats::{self, Capture, Record, plan};
 use crate::stream::pipe::Departure;
 use answer::{Answer, Head};
 use caller::Caller;
@@ -51,13 +51,12 @@ pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<
     let answer = if method == "OPTIONS" && !is_admin {
         respond::preflight(request.headers().get("access-control-request-headers")?.as_deref())?
     } else {
-        match answer(&mut request, &env, context, &method, &path, &request_id).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let is_anthropic = request.headers().has("anthropic-version")?;
-                respond::error(&error, path::dialect(&path, is_anthropic), &request_id)?
-            }
+        let dialect = path::dialect(&path, request.headers().has("anthropic-version")?);
+        match Route::find(&method, &path) {
+            Ok(route) => recorded(&mut request, &env, &context, route, dialect, &request_id).await,
+            Err(error) => Err(error),
         }
+        .or_else(|error| respond::error(&error, dialect, &request_id))?
     };
     let origin = (!is_admin).then(source::cors_origin);
     respond::finish(&answer, &request_id, origin.as_deref())?;
@@ -68,25 +67,49 @@ pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<
     Ok(answer)
 }
 
+/// Answers, and records a call that is refused before its task begins; whatever a client asks for, if it has no good key.
+async fn recorded(
+    request: &mut Request,
+    env: &Env,
+    context: &Context,
+    route: Route,
+    dialect: Dialect,
+    request_id: &str,
+) -> std::result::Result<Response, ChatError> {
+    let mut record = Record::of(request_id, Date::now().as_millis(), dialect, route.name());
+    let is_call = matches!(route, Route::Call(..));
+    let answer = answer(request, env, context, route, dialect, &mut record).await;
+    if let Err(error) = &answer
+        && (is_call || record.stranger)
+        && !record.endpoint.is_empty()
+    {
+        record.fail(Date::now().as_millis(), error);
+        record.address = request.headers().get("cf-connecting-ip").ok().flatten();
+        let env = env.clone();
+        context.wait_until(async move { stats::client::record(&env, &source::stats(), &record).await });
+    }
+    answer
+}
+
 async fn answer(
     request: &mut Request,
     env: &Env,
-    context: Context,
-    method: &str,
-    path: &str,
-    request_id: &str,
+    context: &Context,
+    route: Route,
+    dialect: Dialect,
+    record: &mut Record,
 ) -> std::result::Result<Response, ChatError> {
-    let answer = match Route::find(method, path)? {
+    let answer = match route {
         Route::Health => respond::json(200, &health()),
-        Route::Admin(segments) => return admin_answer(request, env, &context, method, &segments).await,
-        Route::Call(dialect, endpoint) => return call(request, env, context, (dialect, endpoint), request_id).await,
+        Route::Admin(segments) => return admin_answer(request, env, context, &segments).await,
+        Route::Call(dialect, endpoint) => return call(request, env, context, (dialect, endpoint), record).await,
         Route::CountTokens => {
-            let caller = identify(request, env).await?;
+            let caller = identify(request, env, record).await?;
             let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
             respond::json(200, &json!({"input_tokens": anthropic::request::count(&body)?}))
         }
         Route::Response(id) => {
-            let caller = identify(request, env).await?;
+            let caller = identify(request, env, record).await?;
             // Never JSON where a stream is wanted (T1).
             if query(request)?.iter().any(|(field, value)| field == "stream" && value != "false") {
                 return Err(ChatError::field("stream", "`stream`: a response that is kept is given as a whole."));
@@ -94,32 +117,31 @@ async fn answer(
             respond::json(200, &memory(env, &caller)?.response(&id).await?)
         }
         Route::DeleteResponse(id) => {
-            let caller = identify(request, env).await?;
+            let caller = identify(request, env, record).await?;
             respond::json(200, &memory(env, &caller)?.forget(&id).await?)
         }
         Route::ResponseSocket => Err(upgrade(request))?,
         Route::Models => {
-            let models = identify(request, env).await?.models();
-            let is_anthropic = path::dialect(path, request.headers().has("anthropic-version").map_err(internal)?);
+            let models = identify(request, env, record).await?.models();
             respond::json(
                 200,
-                &match is_anthropic {
+                &match dialect {
                     Dialect::Anthropic => anthropic::models::page(&models, &query(request)?),
                     Dialect::Openai | Dialect::Responses => openai::models::list(&models),
                 },
             )
         }
         Route::Model(id) => {
-            let models = identify(request, env).await?.models();
+            let models = identify(request, env, record).await?.models();
             let (id, owner) = models.iter().find(|(name, _)| *name == id).ok_or_else(|| caller::not_found(&id))?;
             respond::json(200, &openai::models::entry(id, owner))
         }
         Route::Me => {
-            let caller = identify(request, env).await?;
+            let caller = identify(request, env, record).await?;
             respond::json(200, &me::body(env, &caller).await?)
         }
         Route::Status => {
-            identify(request, env).await?;
+            identify(request, env, record).await?;
             respond::json(200, &status::body(env).await?)
         }
     };
@@ -129,9 +151,9 @@ async fn answer(
 async fn call(
     request: &mut Request,
     env: &Env,
-    context: Context,
+    context: &Context,
     (dialect, endpoint): (Dialect, Endpoint),
-    request_id: &str,
+    record: &mut Record,
 ) -> std::result::Result<Response, ChatError> {
     // Its task holds the context from the first, lest a caller who leaves now takes the context away.
     let (start, started) = oneshot::channel::<(Call, Answer)>();
@@ -140,9 +162,8 @@ async fn call(
             call.run(answer).await;
         }
     });
-    let begun_ms = Date::now().as_millis();
     let departure = Departure::new(&request.inner().signal());
-    let caller = identify(request, env).await?;
+    let caller = identify(request, env, record).await?;
     let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
     let memory = memory(env, &caller)?;
     let settings = &caller.hot().settings;
@@ -164,23 +185,22 @@ async fn call(
             decoded
         }
     };
+    record.ask(&envelope);
+    record.request = shown;
+    // From here on the record is the task's.
+    let record = std::mem::take(record);
+    let request_id = record.id.clone();
     let head = dialect::Head {
         id: random_hex(),
         created: Date::now().as_millis() / 1000,
         model: envelope.model.clone(),
-        request_id: request_id.to_owned(),
+        request_id: request_id.clone(),
     };
     let reply = Reply::new(head, envelope.stream, form);
     let (answer, head) = Answer::new(departure.clone());
-    let record = Record {
-        key: caller.key_id().to_owned(),
-        key_name: caller.key_name().to_owned(),
-        request: shown,
-        ..Record::of(request_id, begun_ms, dialect, &envelope)
-    };
     let call = Call {
         env: env.clone(),
-        request_id: request_id.to_owned(),
+        request_id: request_id.clone(),
         caller,
         envelope,
         reply,
@@ -194,7 +214,7 @@ async fn call(
     let (answer, receipt) = match head.await {
         Ok(Head::Stream(readable, receipt)) => (respond::stream(readable), receipt),
         Ok(Head::Json(body, receipt)) => (respond::bytes(200, body, "application/json"), receipt),
-        Ok(Head::Failed(error, receipt)) => (respond::error(&error, dialect, request_id), receipt),
+        Ok(Head::Failed(error, receipt)) => (respond::error(&error, dialect, &request_id), receipt),
         Err(oneshot::Canceled) => return Err(ChatError::new(ErrorKind::InvalidRequest, "The caller left.")),
     };
     let answer = answer.map_err(internal)?;
@@ -211,7 +231,6 @@ async fn admin_answer(
     request: &mut Request,
     env: &Env,
     context: &Context,
-    method: &str,
     segments: &[String],
 ) -> std::result::Result<Response, ChatError> {
     let body = body::read(request, source::max_body_bytes().max(ADMIN_BODY_BYTES)).await?;
@@ -222,7 +241,7 @@ async fn admin_answer(
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let reply = admin::handle(
         admin::AdminCall {
-            method,
+            method: &request.inner().method(),
             path: &path,
             query: &query,
             bearer: keys.first().map(String::as_str),
@@ -242,10 +261,20 @@ async fn admin_answer(
     .map_err(internal)
 }
 
-async fn identify(request: &Request, env: &Env) -> std::result::Result<Caller, ChatError> {
+/// Who is calling; noted in the record, but nothing of a key that is not known.
+async fn identify(request: &Request, env: &Env, record: &mut Record) -> std::result::Result<Caller, ChatError> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let keys = credentials::presented(header("authorization").as_deref(), header("x-api-key").as_deref());
-    Caller::identify(env, &keys).await
+    let identified = Caller::identify(env, &keys).await;
+    let key = match &identified {
+        Ok(caller) => caller.key(),
+        Err(refused) => refused.key.as_ref(),
+    };
+    if let Some(key) = key {
+        (record.key, record.key_name) = (key.id.clone(), key.name.clone());
+        record.stranger = identified.is_err();
+    }
+    identified.map_err(|refused| refused.error)
 }
 
 fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {

@@ -76,6 +76,21 @@ impl Route {
     }
 }
 
+impl Route {
+    /// What a client asks for; empty where it takes no key, or is the operator's.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Route::Health | Route::Admin(_) | Route::ResponseSocket => "",
+            Route::Call(_, endpoint) => endpoint.path().trim_start_matches('/'),
+            Route::CountTokens => "messages/count_tokens",
+            Route::Response(_) | Route::DeleteResponse(_) => "responses",
+            Route::Models | Route::Model(_) => "models",
+            Route::Me => "me",
+            Route::Status => "status",
+        }
+    }
+}
+
 /// The API that a path belongs to, whether it leads anywhere or not. The models' path is of two APIs: who sends
 /// `anthropic-version` speaks Anthropic's.
 pub(super) fn dialect(path: &str, has_anthropic_version: bool) -> Dialect {

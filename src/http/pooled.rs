@@ -75,11 +75,8 @@ impl Call {
     /// Makes the call, gives its answer, and records it.
     pub(super) async fn run(mut self, mut answer: Answer) {
         self.serve(&mut answer).await;
-        let settings = &self.caller.hot().settings.stats;
-        if settings.enabled {
-            let record = self.record.borrow().line(Date::now().as_millis());
-            stats::client::record(&self.env, settings, record).await;
-        }
+        let record = self.record.take();
+        stats::client::record(&self.env, &self.caller.hot().settings.stats, &record).await;
     }
 
     async fn serve(&mut self, answer: &mut Answer) {
@@ -188,13 +185,7 @@ impl Call {
     fn begin_try(&self, account: &str, upstream: &str, waited_ms: u64) {
         let begun_ms = Date::now().as_millis();
         let (account, upstream) = (account.to_owned(), upstream.to_owned());
-        self.record.borrow_mut().tries.push(stats::Try {
-            account,
-            upstream,
-            waited_ms,
-            begun_ms,
-            ..stats::Try::default()
-        });
+        self.record.borrow_mut().begin(stats::Try { account, upstream, waited_ms, begun_ms, ..stats::Try::default() });
     }
 
     /// What the end of a try means for its account, and the failure of which the caller knows nothing yet.

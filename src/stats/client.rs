@@ -6,56 +6,50 @@ use serde_json::{Value, json};
 use worker::{Date, Delay, Env};
 
 use super::plan::{self, Counts};
+use super::record::Record;
 use super::settings::Stats;
+use super::waiting::{Counted, Next, Waiting};
 use crate::chat::ChatError;
 use crate::rpc;
 
 const BINDING: &str = "STATS";
 const OBJECT: &str = "main";
 const DEADLINE: Duration = Duration::from_secs(10);
-/// When the task that was to send the waiting records is this late, it is gone: another one does.
-const LATE_MS: u64 = 2_000;
-
-#[derive(Default)]
-struct Waiting {
-    records: Vec<String>,
-    /// When they are sent; 0 where no task waits to do so.
-    due_ms: u64,
-}
 
 thread_local! {
     static WAITING: RefCell<Waiting> = RefCell::default();
 }
 
 /// Stores a record, together with others that end at about the same time. To be awaited by a task that nobody waits for.
-pub async fn record(env: &Env, settings: &Stats, record: String) {
+pub async fn record(env: &Env, settings: &Stats, record: &Record) {
+    if !settings.enabled {
+        return;
+    }
     let now = Date::now().as_millis();
-    let (is_full, waits) = WAITING.with_borrow_mut(|waiting| {
-        waiting.records.push(record);
-        let is_full = waiting.records.len() >= settings.batch_max.max(1);
-        let waits = !is_full && waiting.due_ms.saturating_add(LATE_MS) < now;
-        if waits {
-            waiting.due_ms = now.saturating_add(settings.batch_ms);
-        }
-        (is_full, waits)
+    let line = record.line(now);
+    let next = WAITING.with_borrow_mut(|waiting| match record.stranger {
+        true => waiting.add_stranger(now, settings, line),
+        false => waiting.add(now, settings, line),
     });
-    if waits {
-        Delay::from(Duration::from_millis(settings.batch_ms)).await;
-        WAITING.with_borrow_mut(|waiting| waiting.due_ms = 0);
+    match next {
+        Next::Nothing => return,
+        Next::Send => {}
+        Next::SendLater => {
+            Delay::from(Duration::from_millis(settings.batch_ms)).await;
+            WAITING.with_borrow_mut(Waiting::is_due);
+        }
     }
-    if waits || is_full {
-        flush(env, settings).await;
-    }
+    flush(env, settings).await;
 }
 
 /// Sends what waits in this isolate.
 pub async fn flush(env: &Env, settings: &Stats) {
-    let records = WAITING.with_borrow_mut(|waiting| std::mem::take(&mut waiting.records));
+    let (records, counted) = WAITING.with_borrow_mut(Waiting::take);
     let counts: Counts = plan::take();
-    if records.is_empty() && counts == Counts::default() {
+    if records.is_empty() && counted == Counted::default() && counts == Counts::default() {
         return;
     }
-    let head = json!({"settings": settings, "counts": plan::pack(counts)});
+    let head = json!({"settings": settings, "counts": plan::pack(counts), "strangers": counted.strangers});
     let batch = format!("{head}\n{}", records.join("\n"));
     let sent =
         rpc::call_text(env, BINDING, OBJECT, "record", &batch, DEADLINE).await.is_ok_and(|done| !done.is_empty());

@@ -65,6 +65,8 @@ pub(super) struct Figures {
     latency: Histogram,
     /// From the request to a stream's first event.
     first: Histogram,
+    /// Requests that were refused without a good key: no calls.
+    strangers: u64,
 }
 
 impl Figures {
@@ -82,8 +84,14 @@ impl Figures {
         }
     }
 
+    /// Adds requests that were refused without a good key.
+    pub(super) fn add_strangers(&mut self, count: u64) {
+        self.strangers = self.strangers.saturating_add(count);
+    }
+
     /// Adds all of others.
     pub(super) fn merge(&mut self, other: &Figures) {
+        self.add_strangers(other.strangers);
         self.requests = self.requests.saturating_add(other.requests);
         self.failed = self.failed.saturating_add(other.failed);
         self.left = self.left.saturating_add(other.left);
@@ -125,6 +133,7 @@ impl Figures {
         let mut numbers = vec![self.requests, self.failed, self.left, prompt, completion, reasoning, cached];
         self.latency.write(&mut numbers);
         self.first.write(&mut numbers);
+        numbers.push(self.strangers);
         numbers.into()
     }
 
@@ -136,7 +145,8 @@ impl Figures {
         let usage = Usage { prompt: next(), completion: next(), reasoning: next(), cached: next() };
         let latency = Histogram::read(&mut numbers);
         let first = Histogram::read(&mut numbers);
-        Figures { requests, failed, left, usage, latency, first }
+        let strangers = numbers.next().unwrap_or(0);
+        Figures { requests, failed, left, usage, latency, first, strangers }
     }
 }
 
@@ -195,6 +205,7 @@ impl Span {
     /// As people read it: the busiest names first.
     pub(super) fn shown(mut self) -> Map<String, Value> {
         let mut shown = self.total.shown();
+        shown.insert("strangers".to_owned(), self.total.strangers.into());
         for (list, names) in SIDES.iter().zip(&mut self.names) {
             names.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.requests));
             let item = |(name, figures): &(String, Figures)| {

@@ -13,6 +13,7 @@ mod settings;
 #[expect(missing_docs, reason = "the macro writes methods without them")]
 mod stats_object;
 mod store;
+mod waiting;
 
 pub use capture::Capture;
 pub use record::{Record, Try};

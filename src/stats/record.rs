@@ -7,6 +7,9 @@ use crate::chat::{ChatError, Envelope, Outcome, Usage};
 use crate::dialect::{Dialect, openai};
 use crate::ledger::Considered;
 
+/// The most of a text that the caller or an upstream wrote, in bytes.
+const TEXT_MAX: usize = 300;
+
 /// One call, from its request to its end. Holds no secret, and no body unless the settings say so.
 #[derive(Debug, Default)]
 pub struct Record {
@@ -18,6 +21,10 @@ pub struct Record {
     pub key: String,
     /// The key's name.
     pub key_name: String,
+    /// Nobody whom the configuration knows asked, and no upstream was.
+    pub stranger: bool,
+    /// Where a stranger's request came from.
+    pub address: Option<String>,
     /// The API that the caller speaks.
     pub dialect: &'static str,
     /// What was asked for.
@@ -68,21 +75,26 @@ pub struct Try {
 }
 
 impl Record {
-    /// Of a call that begins.
-    pub fn of(id: &str, begun_ms: u64, dialect: Dialect, envelope: &Envelope) -> Record {
-        Record {
-            id: id.to_owned(),
-            begun_ms,
-            dialect: match dialect {
-                Dialect::Openai => "openai",
-                Dialect::Responses => "responses",
-                Dialect::Anthropic => "anthropic",
-            },
-            endpoint: envelope.endpoint.path().trim_start_matches('/'),
-            stream: envelope.stream,
-            model: envelope.model.clone(),
-            ..Record::default()
-        }
+    /// Of a request that came, from whom is not known yet.
+    pub fn of(id: &str, begun_ms: u64, dialect: Dialect, endpoint: &'static str) -> Record {
+        let dialect = match dialect {
+            Dialect::Openai => "openai",
+            Dialect::Responses => "responses",
+            Dialect::Anthropic => "anthropic",
+        };
+        Record { id: id.to_owned(), begun_ms, stranger: true, dialect, endpoint, ..Record::default() }
+    }
+
+    /// Notes what is asked for.
+    pub fn ask(&mut self, envelope: &Envelope) {
+        self.stream = envelope.stream;
+        self.model = cut(&envelope.model).to_owned();
+    }
+
+    /// Notes that a try begins. Who has an upstream asked is no stranger to it.
+    pub fn begin(&mut self, attempt: Try) {
+        self.stranger = false;
+        self.tries.push(attempt);
     }
 
     /// Notes what the caller is told instead of an answer.
@@ -113,9 +125,13 @@ impl Record {
         self.left |= matches!(outcome, Outcome::Cancelled { .. });
     }
 
-    /// What the figures count, a tab, and what the log keeps: JSON on one line. JSON has no tab but between its tokens.
+    /// What the figures count, which is nothing of a stranger, a tab, and what the log keeps: JSON on one line. JSON has no
+    /// tab but between its tokens.
     pub fn line(&self, now_ms: u64) -> String {
         let now_ms = if self.ended_ms > 0 { self.ended_ms } else { now_ms };
+        if self.stranger {
+            return format!("\t{}", self.entry(now_ms));
+        }
         let account = self.tries.last().map(|last| last.account.clone()).unwrap_or_default();
         let since = |at: u64| at.saturating_sub(self.begun_ms);
         let sample = Sample {
@@ -146,6 +162,10 @@ impl Record {
         line.number("time", Some(now_ms));
         line.text("key", Some(&self.key));
         line.text("key_name", Some(&self.key_name));
+        if self.stranger {
+            line.flag("stranger", true);
+            line.text("address", self.address.as_deref().map(cut));
+        }
         line.text("dialect", Some(self.dialect));
         line.text("endpoint", Some(self.endpoint));
         line.flag("stream", self.stream);
@@ -170,7 +190,7 @@ impl Record {
             let body = openai::error::body(error);
             line.open("error", '{');
             line.text("code", body.pointer("/error/code").and_then(Value::as_str));
-            line.text("message", Some(&error.message));
+            line.text("message", Some(cut(&error.message)));
             line.close('}');
         }
         line.open("receipt", '{');
@@ -191,7 +211,7 @@ impl Record {
             line.number("wait_ms", Some(tried.waited_ms));
             line.number("ms", Some(tried.took_ms));
             line.text("outcome", Some(tried.outcome));
-            line.text("cause", tried.cause.as_deref());
+            line.text("cause", tried.cause.as_deref().map(cut));
             line.close('}');
         }
         line.close(']');
@@ -203,6 +223,11 @@ impl Record {
         }
         line.end()
     }
+}
+
+/// The beginning of a text.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ impl StatsObject {
         self.answer(head, |sql, head| {
             let settings = Stats::deserialize(head.get("settings").unwrap_or(&Value::Null))?;
             let counts = plan::unpack(head.get("counts").unwrap_or(&Value::Null));
-            self.add(sql, &settings, lines, counts).map(|()| Value::Null)
+            let strangers = head.get("strangers").and_then(Value::as_u64).unwrap_or(0);
+            self.add(sql, &settings, lines, counts, strangers).map(|()| Value::Null)
         })
     }
 
@@ -121,7 +122,7 @@ impl StatsObject {
         }
     }
 
-    fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts) -> Result<()> {
+    fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts, strangers: u64) -> Result<()> {
         let now = Date::now().as_millis();
         let sample_of = |line: &str| Sample::unpack(&serde_json::from_str(line.split('\t').next()?).ok()?);
         let samples = || lines.lines().filter_map(sample_of);
@@ -143,15 +144,13 @@ impl StatsObject {
             self.turn(sql, settings, &mut hour, now)?;
         }
         hour.counts = plan::sum(hour.counts, counts);
+        hour.span.total.add_strangers(strangers);
         store::save(sql, Grain::Hour, &hour)?;
         *open = Some(hour);
-        match last_ms {
-            Some(last_ms) => {
-                let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
-                store::log(sql, lines, last_ms, settings.log_max, since_ms)
-            }
-            None => Ok(()),
-        }
+        let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
+        let (strangers, calls): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with('\t'));
+        store::log(sql, false, &calls, last_ms.unwrap_or(now), settings.log_max, since_ms)?;
+        store::log(sql, true, &strangers, now, settings.refused_max, since_ms)
     }
 
     /// Closes the hour and opens that of `now`, where it is a later one. A late record counts in the open hour.

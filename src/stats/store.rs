@@ -108,38 +108,46 @@ pub(super) fn forget(sql: &SqlStorage, grain: Grain, before_ms: u64) -> Result<(
     sql.exec("DELETE FROM span WHERE grain = ? AND id < ?", vec![grain.name().into(), number(before_ms)?]).map(drop)
 }
 
-/// Adds calls to the log, and forgets the oldest: more than `max` calls, and what ended before `since_ms`.
-pub(super) fn log(sql: &SqlStorage, lines: &str, until_ms: u64, max: u64, since_ms: u64) -> Result<()> {
-    let last = rows(sql, "SELECT id, count, body FROM log ORDER BY id DESC LIMIT 1", Vec::new())?;
+/// Adds calls, or refusals, to the log, and forgets the oldest of them: more than `max`, and what ended before `since_ms`.
+pub(super) fn log(
+    sql: &SqlStorage,
+    refused: bool,
+    lines: &[&str],
+    until_ms: u64,
+    max: u64,
+    since_ms: u64,
+) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let table = Log::Calls.table(refused);
+    let last = rows(sql, &format!("SELECT id, count, body FROM {table} ORDER BY id DESC LIMIT 1"), Vec::new())?;
+    let next = Log::Calls.next(sql)?;
+    // Only the row that holds the newest entry of all has room for the next number.
+    let last = last.into_iter().next().filter(|row| (row.id + row.count) as u64 == next);
     let (mut id, mut count, mut body) =
-        last.into_iter().next().map_or((1, 0, String::new()), |row| (row.id as u64, row.count as u64, row.body));
-    let mut is_changed = false;
-    for line in lines.lines() {
+        last.map_or((next, 0, String::new()), |row| (row.id as u64, row.count as u64, row.body));
+    for line in lines {
         if count >= CHUNK_CALLS || body.len() >= CHUNK_BYTES {
-            if is_changed {
-                save_chunk(sql, id, count, until_ms, std::mem::take(&mut body))?;
-            }
-            (id, count, body) = (id.saturating_add(count), 0, String::new());
+            save_chunk(sql, table, (id, count), until_ms, std::mem::take(&mut body))?;
+            (id, count) = (id.saturating_add(count), 0);
         }
         body.push_str(line.split_once('\t').map_or(line, |(_, entry)| entry));
         body.push('\n');
         count = count.saturating_add(1);
-        is_changed = true;
     }
-    if is_changed {
-        save_chunk(sql, id, count, until_ms, body)?;
-    }
-    let newest = id.saturating_add(count);
+    save_chunk(sql, table, (id, count), until_ms, body)?;
+    let newer = format!("SELECT id, until_ms, SUM(count) OVER (ORDER BY id DESC) - count AS newer FROM {table}");
     sql.exec(
-        "DELETE FROM log WHERE id + count <= ? OR until_ms < ?",
-        vec![number(newest.saturating_sub(max))?, number(since_ms)?],
+        &format!("DELETE FROM {table} WHERE id IN (SELECT id FROM ({newer}) WHERE newer >= ? OR until_ms < ?)"),
+        vec![number(max)?, number(since_ms)?],
     )
     .map(drop)
 }
 
-fn save_chunk(sql: &SqlStorage, id: u64, count: u64, until_ms: u64, body: String) -> Result<()> {
+fn save_chunk(sql: &SqlStorage, table: &str, (id, count): (u64, u64), until_ms: u64, body: String) -> Result<()> {
     sql.exec(
-        "INSERT OR REPLACE INTO log (id, count, until_ms, body) VALUES (?, ?, ?, ?)",
+        &format!("INSERT OR REPLACE INTO {table} (id, count, until_ms, body) VALUES (?, ?, ?, ?)"),
         vec![number(id)?, number(count)?, number(until_ms)?, body.into()],
     )
     .map(drop)
@@ -184,8 +192,7 @@ pub(super) fn entries(
 /// Adds to the log of admin writes, or to that of refused logins, which keeps the newest `max`.
 pub(super) fn note(sql: &SqlStorage, refused: bool, entry: &Value, max: u64) -> Result<()> {
     let table = Log::Audit.table(refused);
-    let next = rows(sql, &Log::Audit.latest(), vec![number(SEQ_MAX)?, number(1)?])?;
-    let next = next.first().map_or(1, |last| (last.id as u64).saturating_add(1));
+    let next = Log::Audit.next(sql)?;
     sql.exec(
         &format!("INSERT INTO {table} (id, count, body) VALUES (?, 1, ?)"),
         vec![number(next)?, entry.to_string().into()],
@@ -202,6 +209,12 @@ impl Log {
             (Log::Audit, false) => "audit",
             (Log::Audit, true) => "audit_refused",
         }
+    }
+
+    /// The number of its next entry.
+    fn next(self, sql: &SqlStorage) -> Result<u64> {
+        let last = rows(sql, &self.latest(), vec![number(SEQ_MAX)?, number(1)?])?;
+        Ok(last.first().map_or(1, |last| (last.id + last.count) as u64))
     }
 
     /// The latest rows below a number, at most so many.

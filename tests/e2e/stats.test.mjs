@@ -142,6 +142,85 @@ test('bodies are kept only where a setting says so, bounded', async () => {
   }
 });
 
+test('a key’s call that is refused before its task begins is recorded', async () => {
+  const refused = (raw, path = '/v1/chat/completions', more = {}) => weir.call('POST', path, { raw, ...more });
+  const { requests, keys } = await weir.manage('GET', '/admin/stats');
+  const cases = [
+    [await refused('"a secret thought, not JSON of an object"'), 'openai', 400],
+    [await refused('{"model": "plain"'), 'openai', 400],
+    [await refused('{"model": "plain"}', '/v1/messages'), 'anthropic', 400],
+    [await refused('{"input": "x"}', '/v1/responses'), 'responses', 400],
+    [await weir.chat({ model: `nobody-has-it-${'x'.repeat(10_000)}` }), 'openai', 404],
+  ];
+  for (const [answer, dialect, status] of cases) {
+    assert.equal(answer.status, status, answer.text);
+    const entry = await entryOf(answer);
+    assert.deepEqual([entry.status, entry.dialect, entry.key, entry.stranger, entry.account], [status, dialect, 'laptop', undefined, null]);
+    assert.ok(entry.error.message.length > 10 && JSON.stringify(entry).length < 2_000, JSON.stringify(entry));
+    assert.ok(!JSON.stringify(entry).includes('secret thought'), 'no body');
+  }
+  const stats = await weir.manage('GET', '/admin/stats');
+  assert.equal(stats.requests - requests, cases.length, 'they are calls that failed');
+  const of = (list) => list.find(({ name }) => name === 'laptop').failed;
+  assert.equal(of(stats.keys) - of(keys), cases.length);
+
+  await weir.manage('POST', '/admin/config', { settings: { max_body_bytes: 100 } });
+  const large = await weir.chat({ model: 'plain', messages: [{ role: 'user', content: 'x'.repeat(200) }] });
+  await weir.manage('POST', '/admin/config', { settings: {} });
+  const entry = await entryOf(large);
+  assert.deepEqual([entry.status, entry.error.code, entry.endpoint], [413, 'request_too_large', 'chat/completions']);
+});
+
+test('who has no good key is told of, counted apart, and pushes nothing out', async () => {
+  const own = await start({ config: pools(sim, { plain: {} }, { keys: [{ id: 'laptop', name: 'My laptop', key: CLIENT_KEY }, { id: 'old', name: 'Old one', key: SECOND_KEY, enabled: false }], settings: { stats: { refused_max: 60 } } }) });
+  try {
+    const meter = async () => (await own.manage('GET', '/admin/plan')).meters.find(({ name }) => name === 'durable_object_requests').today;
+    const answer = await own.chat({ model: 'plain' });
+    const headers = { 'cf-connecting-ip': '203.0.113.77' };
+    const guess = 'sk-guessed-0123456789-abcdef';
+    const ask = (key, path = '/v1/chat/completions') => own.call(path.includes('chat') ? 'POST' : 'GET', path, { key, headers, ...(path.includes('chat') && { body: { model: 'plain' } }) });
+    const first = [await ask(guess), await ask(null), await ask(SECOND_KEY), await ask(guess, '/v1/models')];
+    assert.deepEqual(first.map(({ status }) => status), [401, 401, 401, 401]);
+    const logs = await eventually(async () => {
+      const { logs } = await own.manage('GET', '/admin/logs');
+      assert.equal(logs.length, 5);
+      return logs;
+    });
+    assert.equal(logs.at(-1).id, answer.headers.get('x-request-id'), 'newest first');
+    const told = first.map(({ headers }) => logs.find(({ id }) => id === headers.get('x-request-id')));
+    for (const entry of told) assert.deepEqual([entry.status, entry.error.code, entry.stranger, entry.address, entry.model], [401, 'invalid_api_key', true, '203.0.113.77', '']);
+    assert.deepEqual(told.map(({ endpoint }) => endpoint), ['chat/completions', 'chat/completions', 'chat/completions', 'models']);
+    assert.deepEqual(told.map(({ key, key_name }) => [key, key_name]), [['', ''], ['', ''], ['old', 'Old one'], ['', '']]);
+    assert.ok(!JSON.stringify(logs).includes(guess.slice(0, 6)), 'nothing of the key');
+    assert.deepEqual((await own.manage('GET', '/admin/logs?status=401')).logs.length, 4);
+
+    const before = await meter();
+    await Promise.all(Array.from({ length: 300 }, () => ask(guess)));
+    const stats = await own.manage('GET', '/admin/stats');
+    assert.deepEqual([stats.requests, stats.failed, stats.success_rate, stats.strangers], [1, 0, 1, 304], 'no call failed');
+    const asked = (await meter()) - before;
+    assert.ok(asked < 40, `few requests for 300 refusals: ${asked}`);
+    const later = await own.chat({ model: 'plain' });
+    const all = await eventually(async () => {
+      const { logs } = await own.manage('GET', '/admin/logs?limit=500');
+      assert.equal(logs[0].id, later.headers.get('x-request-id'));
+      return logs;
+    });
+    assert.ok(all.filter(({ stranger }) => stranger).length <= 20, 'ten in a minute');
+    assert.equal(all.filter(({ stranger }) => !stranger).length, 2, 'the calls are all there');
+    assert.equal(new Set(all.map(({ seq }) => seq)).size, all.length);
+    const seen = [];
+    for (let next = ''; next !== null; ) {
+      const page = await own.manage('GET', `/admin/logs?limit=3${next && `&before=${next}`}`);
+      seen.push(...page.logs.map(({ id }) => id));
+      next = page.next;
+    }
+    assert.deepEqual(seen, all.map(({ id }) => id), 'paged as told at once');
+  } finally {
+    await own.stop();
+  }
+});
+
 test('what is switched off is not recorded', async () => {
   await weir.manage('POST', '/admin/config', { settings: { stats: { enabled: false } } });
   const unseen = await weir.chat({ model: 'plain' });

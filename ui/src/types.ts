@@ -149,6 +149,8 @@ export interface Stats extends Figures {
   models: (Figures & { name: string })[];
   accounts: (Figures & { name: string })[];
   keys: (Figures & { name: string; display_name?: string })[];
+  /** Requests that were refused without a good key; not among the others. */
+  strangers: number;
   from: number;
   until: number;
   step_ms: number;
@@ -169,6 +171,9 @@ export interface LogEntry {
   time: number;
   key: string;
   key_name: string;
+  /** Refused without a good key: from where, and no call. */
+  stranger?: true;
+  address?: string | null;
   dialect: string;
   endpoint: string;
   stream: boolean;

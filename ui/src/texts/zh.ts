@@ -3,6 +3,7 @@ import { zhSettings } from './zh-settings';
 
 export const zh = {
   ...zhSettings,
+  '(no good key)': '（无有效密钥）',
   '(own credential)': '（自带凭证）',
   '24 hours': '24 小时',
   '30 days': '30 天',
@@ -400,6 +401,7 @@ export const zh = {
   '{n} accounts': '{n} 个账号',
   '{n} chosen': '已选 {n} 项',
   '{n} failed': '{n} 次失败',
+  '{n} more without a good key': '另有 {n} 个无有效密钥',
   '{n} in the last minute': '最近一分钟 {n} 次',
   '{n} left early': '{n} 次提前离开',
   '{n} names mapped': '{n} 个映射',

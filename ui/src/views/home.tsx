@@ -79,7 +79,7 @@ function Now({ pool, stats }: { pool: PoolStatus; stats?: Stats }) {
   const inFlight = sum((account) => account.in_flight);
   return (
     <div class="cards">
-      {stats && <Figure label={t('Requests')} value={short(stats.requests)} detail={t('{n} failed', { n: number(stats.failed) })} />}
+      {stats && <Figure label={t('Requests')} value={short(stats.requests)} detail={[t('{n} failed', { n: number(stats.failed) }), ...(stats.strangers > 0 ? [t('{n} more without a good key', { n: number(stats.strangers) })] : [])].join(' · ')} />}
       {stats && <Figure label={t('Success')} value={stats.success_rate === null ? '–' : percent(stats.success_rate)} detail={t('{n} left early', { n: number(stats.cancelled) })} />}
       {stats && <Figure label={t('Tokens')} value={short(stats.tokens.prompt + stats.tokens.completion)} detail={t('{in} in, {out} out', { in: short(stats.tokens.prompt), out: short(stats.tokens.completion) })} />}
       <Figure label={t('In flight')} value={number(inFlight)} detail={t('{n} waiting', { n: number(pool.queue_size) })} />

@@ -118,10 +118,11 @@ function Requests({ status }: { status: 'all' | 'ok' | 'error' }) {
                         <StatusBadge status={entry.status} />
                       </td>
                       <td data-label={t('Model')} class="break">
-                        {entry.model}
+                        {entry.model || <span class="muted">{entry.endpoint}</span>}
                       </td>
                       <td data-label={t('Key')} class="break">
-                        {entry.key_name || entry.key || t('(own credential)')}
+                        {entry.key_name || entry.key || (entry.stranger ? t('(no good key)') : t('(own credential)'))}
+                        {entry.address && <span class="muted small"> · {entry.address}</span>}
                       </td>
                       <td data-label={t('Account')} class="break">
                         {entry.account ?? '–'}
