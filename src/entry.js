@@ -35,6 +35,7 @@ export class Ledger extends forward('LedgerObject', [
   'renew',
   'cancel',
   'reset',
+  'tested',
   'status',
   'key_status',
   'explain',

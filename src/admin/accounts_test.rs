@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use worker::Env;
 
 use super::{AdminCall, AdminReply, allow};
-use crate::chat::{ChatError, ErrorKind};
+use crate::chat::{ChatError, ErrorKind, Outcome};
 use crate::config::source;
 use crate::dialect::fields::Field;
 use crate::http::probe;
@@ -93,9 +93,10 @@ async fn make_test(env: &Env, id: &str, model: Option<&str>) -> Result<Value, Ch
     let account = account.ok_or_else(missing)?;
     let text = |name: &str| account.get(name).and_then(Value::as_str).unwrap_or_default();
     let hot = source::current(env).await?;
+    let shards = hot.settings.ledger_shards;
     let in_flight = match account.get("concurrency").and_then(Value::as_u64) {
         Some(limit) => {
-            let status = client::status(env, hot.settings.ledger_shards).await?;
+            let status = client::status(env, shards).await?;
             let known = status.accounts.into_iter().find(|known| known.id == text("id"));
             known.map(|known| known.in_flight).filter(|in_flight| *in_flight >= limit && limit > 0)
         }
@@ -107,10 +108,14 @@ async fn make_test(env: &Env, id: &str, model: Option<&str>) -> Result<Value, Ch
     }
     let probed = probe::run(env, hot, text("id"), text("upstream"), text("sealed"), model).await;
     let success = probed.result.is_ok();
-    let message = match probed.result {
-        Ok(answer) => format!("It answered: {answer}"),
-        Err(error) => error.message,
+    let (message, outcome) = match probed.result {
+        Ok(answer) => (format!("It answered: {answer}"), Outcome::Success { usage: probed.usage }),
+        Err(failure) => (failure.error.message, failure.outcome),
     };
+    // Whoever mended an account and tests it expects it to serve. What is no fault of the account says nothing of it.
+    if !matches!(outcome, Outcome::Unused | Outcome::CallerError) {
+        client::tested(env, text("id"), shards, &outcome).await;
+    }
     Ok(json!({
         "id": text("id"), "email": account.get("email"), "success": success, "message": message,
         "latency_ms": probed.latency_ms, "model": probed.model, "tokens": probed.usage, "cost": COST,

@@ -404,7 +404,7 @@ fn of_own_account(failure: Failure) -> ChatError {
 }
 
 /// What the caller sent cannot be asked of this kind of service.
-fn of_caller(error: ChatError) -> Failure {
+pub(super) fn of_caller(error: ChatError) -> Failure {
     Failure { outcome: Outcome::Unused, error, retry: false }
 }
 

@@ -10,7 +10,7 @@ use web_sys::{AbortController, AbortSignal};
 use worker::{Date, Delay, Env};
 
 use super::caller::Caller;
-use super::pooled::{Call, Login};
+use super::pooled::{Call, Login, of_caller};
 use super::remember::Memory;
 use crate::chat::{ChatError, ChatEvent, Endpoint, ErrorKind, Usage};
 use crate::config::{Hot, source};
@@ -18,7 +18,7 @@ use crate::dialect::{Head, Reply, openai};
 use crate::stats::{Capture, Record};
 use crate::stream::pipe::Departure;
 use crate::upstream::decode::Phase;
-use crate::upstream::failure;
+use crate::upstream::failure::{self, Failure};
 use crate::upstream::service::{Opened, Service};
 
 /// What is said, and how long the answer may be.
@@ -29,8 +29,8 @@ const TOLD_CHARS: usize = 80;
 
 /// What came of it.
 pub struct Probed {
-    /// The beginning of the answer, or what went wrong.
-    pub result: Result<String, ChatError>,
+    /// The beginning of the answer, or what went wrong, for the operator and for the account.
+    pub result: Result<String, Failure>,
     /// From the call to the end of its answer.
     pub latency_ms: u64,
     /// The model that was asked for.
@@ -47,7 +47,10 @@ pub async fn run(env: &Env, hot: Rc<Hot>, account: &str, upstream: &str, sealed:
     let mut usage = None;
     let result = match &model {
         Some(model) => call(env, caller, (account, upstream, sealed), model, &mut usage).await,
-        None => Err(ChatError::field("model", "The upstream names no model. Say in `model` which one to ask for.")),
+        None => {
+            let message = "The upstream names no model. Say in `model` which one to ask for.";
+            Err(of_caller(ChatError::field("model", message)))
+        }
     };
     let latency_ms = Date::now().as_millis().saturating_sub(begun_ms);
     let result = result.map(|answer| answer.chars().take(TOLD_CHARS).collect());
@@ -60,16 +63,19 @@ async fn call(
     (account, upstream, sealed): (&str, &str, &str),
     model: &str,
     usage: &mut Option<Usage>,
-) -> Result<String, ChatError> {
-    let secrets = source::vault(env)?.open(account, sealed)?;
+) -> Result<String, Failure> {
+    let opened = source::vault(env).and_then(|vault| vault.open(account, sealed));
+    let secrets = opened.map_err(of_caller)?;
     let unknown = || ChatError::new(ErrorKind::ModelNotFound, format!("There is no upstream `{upstream}`."));
-    let candidate = caller.candidate_for(upstream, model).ok_or_else(unknown)?;
+    let candidate = caller.candidate_for(upstream, model).ok_or_else(unknown).map_err(of_caller)?;
     let deadline = Duration::from_millis(caller.hot().settings.deadlines.connect_ms);
     let body = json!({
         "model": model, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": ANSWER_TOKENS, "stream": false,
     });
-    let (envelope, form) = openai::request::decode(Endpoint::Chat, body.to_string().into_bytes())?;
-    let abort = AbortController::new().map_err(|_| failure::of_network().error)?;
+    let decoded = openai::request::decode(Endpoint::Chat, body.to_string().into_bytes());
+    let (envelope, form) = decoded.map_err(of_caller)?;
+    let no_controller = |_| of_caller(ChatError::new(ErrorKind::Internal, "The call cannot be aborted."));
+    let abort = AbortController::new().map_err(no_controller)?;
     let head = Head { id: String::new(), created: 0, model: model.to_owned(), request_id: String::new() };
     let memory = Memory {
         env: env.clone(),
@@ -88,15 +94,16 @@ async fn call(
         record: RefCell::new(Record::default()),
         capture: Capture::default(),
     };
-    let chat = call.chat(&candidate).await?;
+    let chat = call.chat(&candidate).await.map_err(of_caller)?;
     let login = Login::Pooled { account, secrets: &secrets, sealed };
     let service = call.service(&candidate, login, chat.as_ref(), Vec::new());
-    let service = service.ok_or_else(|| ChatError::new(ErrorKind::NoAccount, "The account has no credential."))?;
+    let no_credential = || of_caller(ChatError::new(ErrorKind::NoAccount, "The account has no credential."));
+    let service = service.ok_or_else(no_credential)?;
     let signal = abort.signal();
     let asking = pin!(ask(&service, &signal, usage));
     let answered = match select(asking, Delay::from(deadline)).await {
         Either::Left((answered, _)) => answered,
-        Either::Right(_) => Err(failure::of_deadline("no answer").error),
+        Either::Right(_) => Err(failure::of_deadline("no answer")),
     };
     if answered.is_err() {
         abort.abort();
@@ -107,9 +114,8 @@ async fn call(
 }
 
 /// The answer's text.
-async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usage>) -> Result<String, ChatError> {
-    let told = |failure: failure::Failure| failure.error;
-    let (source, mut decode) = match service.open(signal, &Cell::new(false)).await.map_err(told)? {
+async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usage>) -> Result<String, Failure> {
+    let (source, mut decode) = match service.open(signal, &Cell::new(false)).await? {
         Opened::Whole(body, counted) => {
             *usage = counted;
             let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -128,7 +134,7 @@ async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usa
         let events = match source.read().await {
             Ok(Some(read)) => decode.feed(&read),
             Ok(None) => decode.end(),
-            Err(_) => return Err(failure::of_network().error),
+            Err(_) => return Err(failure::of_network()),
         };
         for event in events {
             match event {
@@ -141,7 +147,7 @@ async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usa
     }
     if let Phase::Broken(failure) = decode.phase() {
         source.cancel();
-        return Err(told(failure));
+        return Err(failure);
     }
     service.linger(&source).await;
     source.cancel();

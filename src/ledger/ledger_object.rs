@@ -147,6 +147,13 @@ impl LedgerObject {
         self.change("reset", &argument, |ledger, now, account: String| ledger.reset(now, &account))
     }
 
+    /// Learns from an operator's test of an account.
+    pub fn tested(&self, argument: String) -> JsValue {
+        self.change("tested", &argument, |ledger, now, (account, outcome): (String, Outcome)| {
+            ledger.tested(now, &account, &outcome)
+        })
+    }
+
     /// What every account is doing.
     pub fn status(&self, argument: String) -> JsValue {
         self.change("status", &argument, |ledger, now, (): ()| ledger.status(now))

@@ -235,6 +235,23 @@ impl<C: Calendar> Ledger<C> {
         true
     }
 
+    /// Learns from an operator's test of an account, which had no lease; false where there is no such account. One that
+    /// answered is well, whatever was wrong with it.
+    pub fn tested(&mut self, now: Millis, account: &str, outcome: &Outcome) -> bool {
+        let now = self.advance(now);
+        let Some(index) = self.account_index.get(account).copied() else { return false };
+        let Some(account) = self.accounts.get_mut(index).filter(|account| !account.removed) else { return false };
+        if let Outcome::Success { .. } = outcome {
+            account.health = Health::default();
+        } else {
+            account.learn(now, outcome, &self.settings, &mut self.random);
+        }
+        self.store_totals(Owner::Account, index);
+        self.refresh(now, index);
+        self.serve(now);
+        true
+    }
+
     /// Gives up a place in the queue; false where it had none.
     pub fn cancel(&mut self, now: Millis, ticket: &str) -> bool {
         let now = self.advance(now);

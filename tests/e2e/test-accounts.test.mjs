@@ -14,7 +14,7 @@ before(async () => {
   sim = await startSimulator();
   chat = await startDeepSeek();
   chat.addAccount(EMAIL, { password: PASSWORD });
-  const config = pools(sim, { good: { accounts: 2 }, bad: {}, busy: { limits: { concurrency: 1 } }, mapped: { upstream: { models: [], model_mapping: { mine: 'good' } } }, wild: { upstream: { models: ['*'] } } });
+  const config = pools(sim, { good: { accounts: 2 }, bad: {}, mended: {}, busy: { limits: { concurrency: 1 } }, mapped: { upstream: { models: [], model_mapping: { mine: 'good' } } }, wild: { upstream: { models: ['*'] } } });
   config.upstreams.push({ id: 'deepseek-web', base_url: chat.url });
   config.accounts.push({ id: 'web', email: EMAIL, password: PASSWORD, limits: { min_gap_ms: 0 } });
   weir = await start({ config });
@@ -46,6 +46,35 @@ test('one that does not work says why, without its secret', async () => {
   const result = await run({ id: 'bad-1' });
   assert.equal(result.success, false);
   assert.ok(result.message.length > 10 && !result.message.includes(secretOf('bad-1')));
+});
+
+test('one that was mended serves once its test is answered', async () => {
+  sim.next(secretOf('mended-1'), 401);
+  assert.equal((await run({ id: 'mended-1' })).success, false);
+  const refused = await weir.account('mended-1');
+  assert.deepEqual([refused.state, refused.available], ['disabled', false], 'a test says as much as a call');
+  const explained = async () => {
+    const { explanation } = await weir.manage('POST', '/admin/explain', { model: 'mended', messages: [{ role: 'user', content: 'hi' }] });
+    return explanation.considered.find(({ id }) => id === 'mended-1');
+  };
+  assert.match((await explained()).passed_over, /invalid credential/);
+  assert.equal((await run({ id: 'mended-1' })).success, true);
+  assert.equal((await weir.account('mended-1')).state, 'ready');
+  assert.equal((await explained()).eligible, true);
+  assert.equal((await run({ id: 'mended-1', model: 'nobody-has-it' })).success, false);
+  assert.equal((await weir.account('mended-1')).state, 'ready', 'a wrong model is no fault of the account');
+});
+
+test('a muted web account is told as such, and serves once it answers again', async () => {
+  const until = Math.floor(Date.now() / 1000) + 3_600;
+  chat.account(EMAIL).muted_until = until;
+  const muted = await run({ id: 'web' });
+  assert.equal(muted.success, false);
+  const account = await weir.account('web');
+  assert.deepEqual([account.state, account.until], ['parked', until * 1000]);
+  chat.account(EMAIL).muted_until = undefined;
+  assert.equal((await run({ id: 'web' })).success, true);
+  assert.equal((await weir.account('web')).state, 'ready');
 });
 
 test('one that the pool passes over can be tested', async () => {

@@ -172,6 +172,29 @@ fn a_key_that_is_revoked_while_it_waits_is_told_so() {
 }
 
 #[test]
+fn a_test_that_is_answered_makes_well_whatever_was_wrong_and_one_that_fails_counts_as_a_call() {
+    let cause = || "it said so".to_owned();
+    for (outcome, becomes) in [
+        (Outcome::InvalidCredential { cause: cause() }, "disabled"),
+        (Outcome::NeedsLogin { cause: cause() }, "needs_login"),
+        (Outcome::Parked { cause: cause(), until_ms: None }, "parked"),
+        (Outcome::RateLimited { retry_after_ms: Some(60_000) }, "cooling"),
+        (Outcome::CallerError, "ready"),
+    ] {
+        let limits = Limits { max_uses: Some(2), ..Limits::default() };
+        let mut ledger = ledger(limits, 1);
+        grant(&mut ledger, START);
+        assert!(!ledger.tested(START, "nobody", &outcome));
+        assert!(ledger.tested(START, "a0", &outcome));
+        assert_eq!(state(&mut ledger, START).0, becomes);
+        assert!(ledger.tested(START, "a0", &Outcome::Success { usage: None }));
+        let account = ledger.status(START).accounts.remove(0);
+        assert_eq!((account.state.as_str(), account.usage.uses), ("ready", 1), "its uses stay counted");
+        grant(&mut ledger, START);
+    }
+}
+
+#[test]
 fn a_reset_counts_uses_from_zero_and_makes_well_also_after_a_restart() {
     let limits = Limits { max_uses: Some(2), ..Limits::default() };
     let mut ledger = ledger(limits, 1);
