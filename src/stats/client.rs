@@ -49,12 +49,13 @@ pub async fn flush(env: &Env, settings: &Stats) {
     if records.is_empty() && counted == Counted::default() && counts == Counts::default() {
         return;
     }
-    let head = json!({"settings": settings, "counts": plan::pack(counts), "strangers": counted.strangers});
+    let head = json!({"settings": settings, "counts": plan::pack(counts), "strangers": counted.strangers, "lost": counted.lost});
     let batch = format!("{head}\n{}", records.join("\n"));
     let sent =
         rpc::call_text(env, BINDING, OBJECT, "record", &batch, DEADLINE).await.is_ok_and(|done| !done.is_empty());
     if !sent {
-        // The failure is in the log. Records are not kept for a second try, lest they pile up; counts take no room.
+        // The failure is in the log. An object that stored them and did not say so in time counts them twice then.
+        WAITING.with_borrow_mut(|waiting| waiting.put_back(records, counted));
         plan::count(counts);
     }
 }

@@ -2,6 +2,7 @@
 use serde_json::{Map, Value, json};
 
 use super::histogram::Histogram;
+use super::waiting::Counted;
 use crate::chat::Usage;
 
 /// By what figures are told apart: the lists of an answer.
@@ -65,8 +66,8 @@ pub(super) struct Figures {
     latency: Histogram,
     /// From the request to a stream's first event.
     first: Histogram,
-    /// Requests that were refused without a good key: no calls.
-    strangers: u64,
+    /// What was counted beside the calls.
+    counted: Counted,
 }
 
 impl Figures {
@@ -84,14 +85,14 @@ impl Figures {
         }
     }
 
-    /// Adds requests that were refused without a good key.
-    pub(super) fn add_strangers(&mut self, count: u64) {
-        self.strangers = self.strangers.saturating_add(count);
+    /// Adds what was counted beside the calls.
+    pub(super) fn add_counted(&mut self, counted: Counted) {
+        self.counted.add(counted);
     }
 
     /// Adds all of others.
     pub(super) fn merge(&mut self, other: &Figures) {
-        self.add_strangers(other.strangers);
+        self.add_counted(other.counted);
         self.requests = self.requests.saturating_add(other.requests);
         self.failed = self.failed.saturating_add(other.failed);
         self.left = self.left.saturating_add(other.left);
@@ -133,7 +134,7 @@ impl Figures {
         let mut numbers = vec![self.requests, self.failed, self.left, prompt, completion, reasoning, cached];
         self.latency.write(&mut numbers);
         self.first.write(&mut numbers);
-        numbers.push(self.strangers);
+        numbers.extend([self.counted.strangers, self.counted.lost]);
         numbers.into()
     }
 
@@ -145,8 +146,9 @@ impl Figures {
         let usage = Usage { prompt: next(), completion: next(), reasoning: next(), cached: next() };
         let latency = Histogram::read(&mut numbers);
         let first = Histogram::read(&mut numbers);
-        let strangers = numbers.next().unwrap_or(0);
-        Figures { requests, failed, left, usage, latency, first, strangers }
+        let mut next = || numbers.next().unwrap_or(0);
+        let counted = Counted { strangers: next(), lost: next() };
+        Figures { requests, failed, left, usage, latency, first, counted }
     }
 }
 
@@ -205,7 +207,8 @@ impl Span {
     /// As people read it: the busiest names first.
     pub(super) fn shown(mut self) -> Map<String, Value> {
         let mut shown = self.total.shown();
-        shown.insert("strangers".to_owned(), self.total.strangers.into());
+        shown.insert("strangers".to_owned(), self.total.counted.strangers.into());
+        shown.insert("lost".to_owned(), self.total.counted.lost.into());
         for (list, names) in SIDES.iter().zip(&mut self.names) {
             names.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.requests));
             let item = |(name, figures): &(String, Figures)| {

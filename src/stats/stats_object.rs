@@ -10,6 +10,7 @@ use super::figures::{Figures, Sample, Span};
 use super::plan::{self, Counts};
 use super::settings::Stats;
 use super::store::{self, DAY_MS, Grain, HOUR_MS, Log, SEQ_MAX, Stored};
+use super::waiting::Counted;
 
 /// Calls that one answer holds at most.
 const LIMIT_MAX: usize = 1_000;
@@ -46,8 +47,9 @@ impl StatsObject {
         self.answer(head, |sql, head| {
             let settings = Stats::deserialize(head.get("settings").unwrap_or(&Value::Null))?;
             let counts = plan::unpack(head.get("counts").unwrap_or(&Value::Null));
-            let strangers = head.get("strangers").and_then(Value::as_u64).unwrap_or(0);
-            self.add(sql, &settings, lines, counts, strangers).map(|()| Value::Null)
+            let number = |name: &str| head.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let counted = Counted { strangers: number("strangers"), lost: number("lost") };
+            self.add(sql, &settings, lines, counts, counted).map(|()| Value::Null)
         })
     }
 
@@ -122,7 +124,7 @@ impl StatsObject {
         }
     }
 
-    fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts, strangers: u64) -> Result<()> {
+    fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts, counted: Counted) -> Result<()> {
         let now = Date::now().as_millis();
         let sample_of = |line: &str| Sample::unpack(&serde_json::from_str(line.split('\t').next()?).ok()?);
         let samples = || lines.lines().filter_map(sample_of);
@@ -144,7 +146,7 @@ impl StatsObject {
             self.turn(sql, settings, &mut hour, now)?;
         }
         hour.counts = plan::sum(hour.counts, counts);
-        hour.span.total.add_strangers(strangers);
+        hour.span.total.add_counted(counted);
         store::save(sql, Grain::Hour, &hour)?;
         *open = Some(hour);
         let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));

@@ -25,7 +25,10 @@ const FAULTS = /panicked at|uncaught|unreachable|RuntimeError|code had hung|will
 /** Workerd's own remark about a client that left: not a fault. */
 const BENIGN = /disconnected: |Network connection lost/;
 
-/** Starts the Worker. `persist` keeps its storage for a later start; `bindings` overrides or, with null, removes. */
+/**
+ * Starts the Worker. `persist` keeps its storage for a later start; `bindings` overrides or, with null, removes; `entry` is
+ * another entry than the Worker's own, which it may import.
+ */
 export async function start(options = {}) {
   const gateway = new Gateway(options);
   await gateway.open();
@@ -88,7 +91,7 @@ export class Gateway {
         {
           name: 'weir',
           modulesRoot: root,
-          modules: modules(),
+          modules: modules(this.#options.entry),
           compatibilityDate: date,
           compatibilityFlags: flags,
           bindings: this.bindings,
@@ -256,10 +259,10 @@ function wranglerSettings() {
   return { date, flags };
 }
 
-function modules() {
+function modules(entry) {
   const built = readdirSync(join(root, 'build'), { recursive: true }).map(String).sort();
   return [
-    ...['src/entry.js', 'src/page.js'].map((name) => ({ type: 'ESModule', path: join(root, name) })),
+    ...[...(entry ? [entry] : []), 'src/entry.js', 'src/page.js'].map((name) => ({ type: 'ESModule', path: join(root, name) })),
     ...built.filter((name) => /\.m?js$/.test(name)).map((name) => ({ type: 'ESModule', path: join(root, 'build', name) })),
     ...built.filter((name) => name.endsWith('.wasm')).map((name) => ({ type: 'CompiledWasm', path: join(root, 'build', name) })),
   ];

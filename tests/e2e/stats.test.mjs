@@ -221,6 +221,28 @@ test('who has no good key is told of, counted apart, and pushes nothing out', as
   }
 });
 
+test('records that could not be stored are stored with the next ones', async () => {
+  const faulty = await start({ config: pools(sim, { plain: {} }, { settings: { stats: { batch_ms: 1 } } }), entry: 'tests/e2e/faulty-entry.mjs' });
+  try {
+    const object = (await faulty.mf.getDurableObjectNamespace('STATS')).getByName('main');
+    await object.fail(2);
+    const ids = [];
+    for (let call = 1; call <= 2; call += 1) {
+      ids.push((await faulty.chat({ model: 'plain' })).headers.get('x-request-id'));
+      await eventually(() => assert.equal(faulty.log.match(/durable object call record failed/g)?.length, call));
+    }
+    ids.push((await faulty.chat({ model: 'plain' })).headers.get('x-request-id'));
+    await eventually(async () => {
+      const { logs } = await faulty.manage('GET', '/admin/logs');
+      assert.deepEqual(logs.map(({ id }) => id).reverse(), ids);
+    });
+    const { requests, lost } = await faulty.manage('GET', '/admin/stats');
+    assert.deepEqual([requests, lost], [3, 0]);
+  } finally {
+    await faulty.stop();
+  }
+});
+
 test('what is switched off is not recorded', async () => {
   await weir.manage('POST', '/admin/config', { settings: { stats: { enabled: false } } });
   const unseen = await weir.chat({ model: 'plain' });

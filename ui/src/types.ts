@@ -151,6 +151,8 @@ export interface Stats extends Figures {
   keys: (Figures & { name: string; display_name?: string })[];
   /** Requests that were refused without a good key; not among the others. */
   strangers: number;
+  /** Records that could not be stored. */
+  lost: number;
   from: number;
   until: number;
   step_ms: number;
