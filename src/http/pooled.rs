@@ -15,6 +15,7 @@ use super::remember::Memory;
 use crate::chat::{Body, ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
 use crate::config::{Kind, Secrets, Settings, source};
 use crate::dialect::{Reply, openai};
+use crate::ledger::Candidates;
 use crate::ledger::client::{self, Admitted, Lease, Route};
 use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
 use crate::stats::{self, Capture, Record};
@@ -123,7 +124,7 @@ impl Call {
             tries.receipt.waited_ms += lease.grant.waited_ms;
             tries.accounts.push(lease.grant.account.clone());
             self.begin_try(&lease.grant.account, &lease.grant.upstream, lease.grant.waited_ms);
-            self.record.borrow_mut().passed_over.extend(lease.passed_over.iter().cloned());
+            self.choose(lease.candidates.clone());
             let failure = self.try_account(&lease, &mut tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
@@ -179,6 +180,12 @@ impl Call {
         let (outcome, failure) = self.end_try(ended);
         client::settle(&self.env, lease, outcome).await;
         failure
+    }
+
+    /// Notes in the record from which accounts one is chosen.
+    fn choose(&self, candidates: Candidates) {
+        let max = self.caller.hot().settings.stats.candidates_max;
+        self.record.borrow_mut().candidates.again(candidates, max);
     }
 
     /// Notes in the record on which account the next try is made.
@@ -348,8 +355,8 @@ impl Call {
                     let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
                     self.caller.reload(hot).map_err(NoLease::Refused)?;
                 }
-                Admitted::Refused(refusal, passed_over) => {
-                    self.record.borrow_mut().passed_over.extend(passed_over);
+                Admitted::Refused(refusal, candidates) => {
+                    self.choose(candidates);
                     return Err(NoLease::Refused(refused(refusal, tries)));
                 }
             }
@@ -369,7 +376,7 @@ impl Call {
             conversation: self.envelope.conversation.map(|hash| hash.to_string()),
             tokens: self.envelope.tokens,
             waits: true,
-            passed_over_max: if stats.enabled { stats.passed_over_max } else { 0 },
+            candidates_max: if stats.enabled { stats.candidates_max } else { 0 },
         })
     }
 

@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::Env;
 
+use super::candidates::Candidates;
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal, SettleRequest};
 use super::shard;
-use super::status::{Considered, Explanation, KeyStatus, Status};
+use super::status::{Explanation, KeyStatus, Status};
 use crate::chat::{ChatError, Outcome};
 use crate::rpc;
 
@@ -33,8 +34,8 @@ pub struct Route {
 pub struct Lease {
     /// The right to make a call.
     pub grant: Grant,
-    /// Accounts that could not serve when it was asked for.
-    pub passed_over: Vec<Considered>,
+    /// The accounts that it was chosen from.
+    pub candidates: Candidates,
     shard: u32,
     pass: Option<Pass>,
 }
@@ -54,8 +55,8 @@ pub enum Admitted {
         /// The ledger's version.
         version: u64,
     },
-    /// With no call, and why; and accounts that could not serve.
-    Refused(Refusal, Vec<Considered>),
+    /// With no call, and why; and the accounts that might have served.
+    Refused(Refusal, Candidates),
 }
 
 async fn call<R: DeserializeOwned>(
@@ -107,7 +108,7 @@ async fn search(
     pass: &mut Option<Pass>,
 ) -> Result<Admitted, ChatError> {
     let mut soonest: Option<(u64, u32)> = None;
-    let (mut refused, mut passed_over) = (None, Vec::new());
+    let (mut refused, mut candidates) = (None, Candidates::default());
     let is_split = route.shards.len() > 1;
     for (tried, shard) in route.shards.iter().copied().enumerate() {
         if is_gone() || (tried >= TRIES && soonest.is_some()) {
@@ -118,14 +119,15 @@ async fn search(
         }
         let request = AdmitRequest { waits: !is_split, ..request.clone() };
         match ask(env, shard, &request, if is_split { 0 } else { queue_ms }).await? {
-            AdmitReply::Granted(grant, passed_over) => {
-                return Ok(Admitted::Leased(Lease { grant, passed_over, shard, pass: None }));
+            AdmitReply::Granted(grant, others) => {
+                candidates.join(others, request.candidates_max);
+                return Ok(Admitted::Leased(Lease { grant, candidates, shard, pass: None }));
             }
             AdmitReply::Stale { version } => return Ok(Admitted::Stale { version }),
-            AdmitReply::Refused(refusal, mut others) => {
-                passed_over.append(&mut others);
+            AdmitReply::Refused(refusal, others) => {
+                candidates.join(others, request.candidates_max);
                 if matches!(refusal.reason, Reason::KeyLimit | Reason::KeyRevoked) || !is_split {
-                    return Ok(Admitted::Refused(refusal, passed_over));
+                    return Ok(Admitted::Refused(refusal, candidates));
                 }
                 if let Some(wait) = refusal.retry_after_ms
                     && soonest.is_none_or(|(other, _)| wait < other)
@@ -145,11 +147,10 @@ async fn search(
             return Ok(refusal);
         }
         return Ok(match ask(env, shard, request, queue_ms).await? {
-            AdmitReply::Granted(grant, passed_over) => {
-                Admitted::Leased(Lease { grant, passed_over, shard, pass: None })
-            }
+            // It was asked before: its accounts are told already.
+            AdmitReply::Granted(grant, _) => Admitted::Leased(Lease { grant, candidates, shard, pass: None }),
             AdmitReply::Stale { version } => Admitted::Stale { version },
-            AdmitReply::Refused(refusal, passed_over) => Admitted::Refused(refusal, passed_over),
+            AdmitReply::Refused(refusal, _) => Admitted::Refused(refusal, candidates),
         });
     }
     let nobody = || Refusal {
@@ -157,7 +158,7 @@ async fn search(
         retry_after_ms: None,
         detail: "No account can serve this model.".to_owned(),
     };
-    Ok(Admitted::Refused(refused.unwrap_or_else(nobody), passed_over))
+    Ok(Admitted::Refused(refused.unwrap_or_else(nobody), candidates))
 }
 
 /// Makes sure that the key is counted once: at `home`, or, where that is `None`, with the account itself.
@@ -193,12 +194,12 @@ async fn take_pass(
                 *pass = None;
                 let detail = "The turn of this API key came too late.".to_owned();
                 let refusal = Refusal { reason: Reason::KeyLimit, retry_after_ms: Some(1_000), detail };
-                return Ok(Err(Admitted::Refused(refusal, Vec::new())));
+                return Ok(Err(Admitted::Refused(refusal, Candidates::default())));
             }
             Ok(Ok(()))
         }
         AdmitReply::Stale { version } => Ok(Err(Admitted::Stale { version })),
-        AdmitReply::Refused(refusal, passed_over) => Ok(Err(Admitted::Refused(refusal, passed_over))),
+        AdmitReply::Refused(refusal, _) => Ok(Err(Admitted::Refused(refusal, Candidates::default()))),
     }
 }
 

@@ -16,11 +16,11 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::{Date, Delay, DurableObject, Env, Request, Response, Result, State, console_error, durable_object};
 
+use super::candidates::Candidates;
 use super::clock::{Calendar, Day, Millis};
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Refusal, SettleRequest};
 use super::settings::LedgerView;
 use super::state::{Admission, Ledger, Woken};
-use super::status::Considered;
 use super::{shard, store};
 use crate::chat::{ChatError, Outcome};
 use crate::config::source;
@@ -117,7 +117,7 @@ impl LedgerObject {
             };
             match begun {
                 Begun::Answered(reply) => Ok(reply),
-                Begun::Waiting(verdict, passed_over) => shell.wait(verdict, passed_over).await,
+                Begun::Waiting(verdict, candidates) => shell.wait(verdict, candidates).await,
             }
         })
     }
@@ -227,7 +227,7 @@ impl LedgerObject {
 /// How an admission begins.
 enum Begun {
     Answered(AdmitReply),
-    Waiting(oneshot::Receiver<Verdict>, Vec<Considered>),
+    Waiting(oneshot::Receiver<Verdict>, Candidates),
 }
 
 impl Shell {
@@ -238,11 +238,11 @@ impl Shell {
         // Parked before it asks, so that no turn can come too early.
         let (sender, verdict) = oneshot::channel();
         self.core.borrow_mut().parked.insert(request.ticket.clone(), sender);
-        let admitted = self.run(|ledger, now| (ledger.passed_over(now, request), ledger.admit(now, request)));
+        let admitted = self.run(|ledger, now| (ledger.candidates(now, request), ledger.admit(now, request)));
         let reply = match admitted {
-            (passed_over, Admission::Granted(grant)) => AdmitReply::Granted(grant, passed_over),
-            (passed_over, Admission::Refused(refusal)) => AdmitReply::Refused(refusal, passed_over),
-            (passed_over, Admission::Waiting) => return Begun::Waiting(verdict, passed_over),
+            (candidates, Admission::Granted(grant)) => AdmitReply::Granted(grant, candidates),
+            (candidates, Admission::Refused(refusal)) => AdmitReply::Refused(refusal, candidates),
+            (candidates, Admission::Waiting) => return Begun::Waiting(verdict, candidates),
         };
         self.core.borrow_mut().parked.remove(&request.ticket);
         Begun::Answered(reply)
@@ -274,15 +274,15 @@ impl Shell {
     async fn wait(
         &self,
         mut verdict: oneshot::Receiver<Verdict>,
-        passed_over: Vec<Considered>,
+        candidates: Candidates,
     ) -> std::result::Result<AdmitReply, ChatError> {
         loop {
             let next = self.core.borrow().ledger.next_alarm();
             let now = Date::now().as_millis();
             let nap = next.map_or(NAP_MS, |at| at.saturating_sub(now)).clamp(1, NAP_MS);
             match select(verdict, Delay::from(Duration::from_millis(nap))).await {
-                Either::Left((Ok(Ok(grant)), _)) => return Ok(AdmitReply::Granted(grant, passed_over)),
-                Either::Left((Ok(Err(refusal)), _)) => return Ok(AdmitReply::Refused(refusal, passed_over)),
+                Either::Left((Ok(Ok(grant)), _)) => return Ok(AdmitReply::Granted(grant, candidates)),
+                Either::Left((Ok(Err(refusal)), _)) => return Ok(AdmitReply::Refused(refusal, candidates)),
                 Either::Left((Err(oneshot::Canceled), _)) => return Err(fault("the wait was cancelled")),
                 Either::Right((_, still)) => verdict = still,
             }

@@ -5,6 +5,7 @@
 //! it, `store` its SQLite, `client` the way to it from a Worker.
 mod account;
 mod admission;
+mod candidates;
 pub mod client;
 mod clock;
 mod journal;
@@ -24,6 +25,7 @@ mod store;
 mod tests;
 mod window;
 
+pub use candidates::{Candidate, Candidates};
 pub use clock::{Calendar, Day, Millis};
 pub use journal::{CallRow, Owner, Record, Stored, TotalsRow};
 pub use ledger_object::{LedgerObject, day_of};

@@ -1,7 +1,7 @@
 //! What a Worker and the ledger's Durable Object say to each other: one JSON text each way.
 use serde::{Deserialize, Serialize};
 
-use super::status::Considered;
+use super::candidates::Candidates;
 pub use crate::chat::Outcome;
 
 /// Asks for one call on one account of a pool.
@@ -27,9 +27,9 @@ pub struct AdmitRequest {
     /// Whether it waits in the queue where no account can serve at once.
     #[serde(default = "yes")]
     pub waits: bool,
-    /// How many of the accounts that cannot serve now are told.
+    /// How many of the accounts that may serve are told.
     #[serde(default)]
-    pub passed_over_max: usize,
+    pub candidates_max: usize,
 }
 
 impl Default for AdmitRequest {
@@ -43,7 +43,7 @@ impl Default for AdmitRequest {
             conversation: None,
             tokens: 0,
             waits: true,
-            passed_over_max: 0,
+            candidates_max: 0,
         }
     }
 }
@@ -56,15 +56,15 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdmitReply {
-    /// One call on this account; to be settled. And accounts that could not serve when it was asked for.
-    Granted(Grant, Vec<Considered>),
+    /// One call on this account; to be settled. And those that it was chosen from.
+    Granted(Grant, Candidates),
     /// The caller routed with an old configuration: load `version` or newer, and ask again.
     Stale {
         /// The ledger's version.
         version: u64,
     },
-    /// No call, and why. And accounts that could not serve when it was asked for.
-    Refused(Refusal, Vec<Considered>),
+    /// No call, and why. And the accounts that might have served.
+    Refused(Refusal, Candidates),
 }
 
 /// The right to make one call on one account.

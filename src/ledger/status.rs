@@ -3,14 +3,12 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Cause, Condition, Standing};
 use super::admission::Earliest;
+use super::candidates::Candidate;
 use super::clock::{Calendar, Millis};
 use super::meter::{Gate, Meter};
 use super::protocol::AdmitRequest;
 use super::state::{Client, Ledger};
 use crate::config::Limits;
-
-/// Accounts that are looked at for a call's receipt.
-const LOOKED_AT_MAX: usize = 64;
 
 /// The whole ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +34,8 @@ pub struct AccountStatus {
     pub available: bool,
     /// `ready`, `busy`, `limited`, `cooling`, `trial`, `parked`, `needs_login`, `disabled` or `off`.
     pub state: String,
+    /// Why, as a code.
+    pub code: Option<String>,
     /// Why, in plain words.
     pub reason: Option<String>,
     /// When that ends, in Unix milliseconds.
@@ -158,6 +158,8 @@ pub struct Considered {
     pub upstream: String,
     /// Whether it could serve.
     pub eligible: bool,
+    /// Why it could not, as a code.
+    pub code: Option<String>,
     /// Why it could not.
     pub passed_over: Option<String>,
     /// When that ends, in Unix milliseconds.
@@ -173,21 +175,30 @@ impl Usage {
 impl Account {
     /// Why it cannot serve, in plain words; without its id.
     pub(super) fn reason(&self, now: Millis) -> Option<String> {
+        self.obstacle(now).map(|(_, text)| text)
+    }
+
+    /// Why it cannot serve: a code, and plain words, whose part after a colon is the upstream's.
+    fn obstacle(&self, now: Millis) -> Option<(String, String)> {
+        let told = |code: &str, text: String| Some((code.to_owned(), text));
         if !self.spec.enabled || self.removed {
-            return Some("switched off".to_owned());
+            return told("off", "switched off".to_owned());
         }
         match (&self.health.condition, self.standing) {
-            (Condition::Cooling { reason, .. }, _) => Some(format!("cooling: {reason}")),
+            (Condition::Cooling { reason, .. }, _) => told("cooling", format!("cooling: {reason}")),
             (Condition::Parked { reason, until: Some(until) }, _) => {
-                Some(format!("parked for {} s: {reason}", until.saturating_sub(now).div_ceil(1_000)))
+                let seconds = until.saturating_sub(now).div_ceil(1_000);
+                told("parked", format!("parked for {seconds} s: {reason}"))
             }
-            (Condition::Parked { reason, until: None }, _) => Some(format!("parked until somebody acts: {reason}")),
-            (Condition::NeedsLogin { reason }, _) => Some(format!("needs a login: {reason}")),
-            (Condition::Disabled { reason }, _) => Some(format!("disabled: {reason}")),
-            (Condition::Trial { reason }, Standing::Busy) => Some(format!("on trial after: {reason}")),
-            (_, Standing::Busy) => Some("at its concurrency".to_owned()),
+            (Condition::Parked { reason, until: None }, _) => {
+                told("parked", format!("parked until somebody acts: {reason}"))
+            }
+            (Condition::NeedsLogin { reason }, _) => told("needs_login", format!("needs a login: {reason}")),
+            (Condition::Disabled { reason }, _) => told("disabled", format!("disabled: {reason}")),
+            (Condition::Trial { reason }, Standing::Busy) => told("trial", format!("on trial after: {reason}")),
+            (_, Standing::Busy) => told("busy", "at its concurrency".to_owned()),
             (_, Standing::Later(_, Cause::Limit(limit)) | Standing::Closed(Cause::Limit(limit))) => {
-                Some(format!("at its limit of {}", limit.name()))
+                told(&format!("limit_{}", limit.name()), format!("at its limit of {}", limit.name()))
             }
             _ => None,
         }
@@ -210,13 +221,15 @@ impl Account {
     }
 
     fn status(&self, now: Millis) -> AccountStatus {
+        let (code, reason) = self.obstacle(now).unzip();
         AccountStatus {
             id: self.spec.id.clone(),
             upstream: self.spec.upstream.clone(),
             enabled: self.spec.enabled,
             available: matches!(self.standing, Standing::Eligible(_)),
             state: self.state().to_owned(),
-            reason: self.reason(now),
+            code,
+            reason,
             until_ms: self.until(),
             in_flight: self.meter.in_flight,
             limits: self.spec.limits,
@@ -227,14 +240,21 @@ impl Account {
     }
 
     fn considered(&self, now: Millis) -> Considered {
-        let passed_over = self.reason(now);
+        let (code, passed_over) = self.obstacle(now).unzip();
         Considered {
             id: self.spec.id.clone(),
             upstream: self.spec.upstream.clone(),
             eligible: passed_over.is_none() && matches!(self.standing, Standing::Eligible(_)),
+            code,
             passed_over,
             until_ms: self.until(),
         }
+    }
+
+    /// As a call's receipt tells it.
+    pub(super) fn candidate(&self, now: Millis) -> Candidate {
+        let (code, reason) = self.obstacle(now).unzip();
+        Candidate { id: self.spec.id.clone(), code, reason, until_ms: self.until() }
     }
 
     fn until(&self) -> Option<Millis> {
@@ -246,22 +266,6 @@ impl Account {
 }
 
 impl<C: Calendar> Ledger<C> {
-    /// Some of the accounts that cannot serve `request` now, at most `passed_over_max`. Few are looked at: no admission
-    /// scans its pool.
-    pub fn passed_over(&mut self, now: Millis, request: &AdmitRequest) -> Vec<Considered> {
-        if request.passed_over_max == 0 {
-            return Vec::new();
-        }
-        let now = self.advance(now);
-        let pool = self.pool(now, &request.upstreams);
-        let Some(pool) = self.pools.get(&pool).filter(|pool| pool.eligible.len() < pool.members.len()) else {
-            return Vec::new();
-        };
-        let some = pool.members.iter().take(LOOKED_AT_MAX).filter_map(|index| self.accounts.get(*index));
-        let passed = some.map(|account| account.considered(now)).filter(|account| !account.eligible);
-        passed.take(request.passed_over_max).collect()
-    }
-
     /// One key, as of `now`.
     pub fn key_status(&mut self, now: Millis, id: &str) -> Option<KeyStatus> {
         let now = self.advance(now);
@@ -294,14 +298,15 @@ impl<C: Calendar> Ledger<C> {
         let key = self.usable_key(now, &request.key);
         let members = self.pools.get(&pool).map(|pool| pool.members.clone()).unwrap_or_default();
         let considered = members.iter().filter_map(|index| self.accounts.get(*index)).map(|account| {
-            let excluded = request.exclude.contains(&account.spec.id).then(|| "was tried".to_owned());
+            let told = |code: &str, text: &str| Some((code.to_owned(), text.to_owned()));
+            let excluded = request.exclude.contains(&account.spec.id).then(|| told("tried", "was tried")).flatten();
             let tokens = match account.meter.token_gate(now, request.tokens) {
                 Gate::Open => None,
-                _ => Some("at its limit of tpm".to_owned()),
+                _ => told("limit_tpm", "at its limit of tpm"),
             };
             let considered = account.considered(now);
-            let passed_over = excluded.or(considered.passed_over).or(tokens);
-            Considered { eligible: passed_over.is_none() && considered.eligible, passed_over, ..considered }
+            let (code, passed_over) = excluded.or(considered.code.zip(considered.passed_over)).or(tokens).unzip();
+            Considered { eligible: code.is_none() && considered.eligible, code, passed_over, ..considered }
         });
         let considered: Vec<Considered> = considered.collect();
         let (serves, obstacle) = match key {

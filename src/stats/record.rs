@@ -5,7 +5,7 @@ use super::figures::Sample;
 use super::line::Line;
 use crate::chat::{ChatError, Envelope, Outcome, Usage};
 use crate::dialect::{Dialect, openai};
-use crate::ledger::Considered;
+use crate::ledger::Candidates;
 
 /// The most of a text that the caller or an upstream wrote, in bytes.
 const TEXT_MAX: usize = 300;
@@ -45,8 +45,8 @@ pub struct Record {
     pub error: Option<ChatError>,
     /// Whether the caller left.
     pub left: bool,
-    /// Accounts that could not serve when one was asked for, as far as they are told.
-    pub passed_over: Vec<Considered>,
+    /// The accounts that one was chosen from, as far as they are told.
+    pub candidates: Candidates,
     /// The accounts that were tried.
     pub tries: Vec<Try>,
     /// The beginning of the request's body, where bodies are logged.
@@ -194,15 +194,18 @@ impl Record {
             line.close('}');
         }
         line.open("receipt", '{');
-        line.open("passed_over", '[');
-        for account in &self.passed_over {
+        line.open("candidates", '[');
+        for account in &self.candidates.told {
             line.item();
             line.text("account", Some(&account.id));
-            line.text("reason", account.passed_over.as_deref());
+            line.text("code", account.code.as_deref());
+            line.text("reason", account.reason.as_deref().map(cut));
             line.number("until_ms", account.until_ms);
             line.close('}');
         }
         line.close(']');
+        let more = self.candidates.count.saturating_sub(self.candidates.told.len());
+        line.number("more_candidates", Some(more as u64));
         line.open("tries", '[');
         for tried in &self.tries {
             line.item();

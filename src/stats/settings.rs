@@ -17,8 +17,10 @@ pub struct Stats {
     pub days: u64,
     /// Models, accounts and keys that are told apart in one hour, of each; the rest is counted together. Default 200.
     pub names_max: usize,
-    /// Accounts that a call's receipt names as passed over; 0 is none. Default 8.
-    pub passed_over_max: usize,
+    /// Accounts that a call's receipt names of those that it could be served by, the passed-over ones first; 0 is none.
+    /// Default 8.
+    #[serde(alias = "passed_over_max")]
+    pub candidates_max: usize,
     /// How long a record may wait for others, so that one request stores them all. Default 1 s.
     pub batch_ms: u64,
     /// Records that are stored without waiting for more. Default 50.
@@ -41,7 +43,7 @@ impl Default for Stats {
             hours: 192,
             days: 92,
             names_max: 200,
-            passed_over_max: 8,
+            candidates_max: 8,
             batch_ms: 1_000,
             batch_max: 50,
             audit_max: 500,

@@ -11,7 +11,7 @@ const HOUR = 3_600_000;
 let sim, weir;
 before(async () => {
   sim = await startSimulator();
-  const cases = { plain: {}, streamed: {}, failing: { accounts: 2 }, refused: {}, busy: { limits: { concurrency: 1 } }, split: { accounts: 2 } };
+  const cases = { plain: {}, streamed: {}, failing: { accounts: 2 }, refused: {}, busy: { limits: { concurrency: 1 } }, split: { accounts: 2 }, large: { accounts: 12 } };
   const keys = [{ id: 'laptop', name: 'My laptop', key: CLIENT_KEY }, { id: 'second', name: 'Second', key: SECOND_KEY }];
   weir = await start({ config: pools(sim, cases, { keys }) });
 });
@@ -65,6 +65,7 @@ test('the receipt tells every try and why it failed', async () => {
   const entry = await entryOf(failed);
   assert.deepEqual([entry.status, entry.error.code, entry.attempts], [502, 'upstream_error', 2]);
   assert.deepEqual(entry.receipt.tries.map(({ account }) => account).sort(), ['failing-1', 'failing-2']);
+  assert.deepEqual(entry.receipt.candidates.map(({ account }) => account).sort(), ['failing-1', 'failing-2'], 'each once, however often one was chosen');
   for (const { outcome, cause } of entry.receipt.tries) {
     assert.equal(outcome, 'failure');
     assert.match(cause, /503/);
@@ -77,12 +78,23 @@ test('the receipt tells who was passed over, and why', async () => {
   assert.equal(refused.status, 503);
   const entry = await entryOf(refused);
   assert.deepEqual([entry.status, entry.error.code, entry.account, entry.attempts], [503, 'no_account', null, 0]);
-  assert.deepEqual(entry.receipt.passed_over.map(({ account, reason }) => [account, reason]), [['refused-1', 'switched off']]);
+  assert.deepEqual(entry.receipt.candidates.map(({ account, code, reason }) => [account, code, reason]), [['refused-1', 'off', 'switched off']]);
 
   await weir.manage('PATCH', '/admin/accounts/split-1', { enabled: false });
   const served = await entryOf(await weir.chat({ model: 'split' }));
   assert.equal(served.account, 'split-2');
-  assert.deepEqual(served.receipt.passed_over.map(({ account }) => account), ['split-1']);
+  assert.deepEqual(served.receipt.candidates.map(({ account, code }) => [account, code]), [['split-1', 'off'], ['split-2', null]], 'who served was one of them');
+  assert.equal(served.receipt.more_candidates, 0);
+});
+
+test('of a large pool the receipt names a few, those that were passed over first, and counts the rest', async () => {
+  await weir.manage('PATCH', '/admin/accounts/large-7', { enabled: false });
+  await weir.manage('POST', '/admin/config', { settings: { stats: { candidates_max: 3 } } });
+  const entry = await entryOf(await weir.chat({ model: 'large' }));
+  await weir.manage('POST', '/admin/config', { settings: {} });
+  const [first, ...others] = entry.receipt.candidates;
+  assert.deepEqual([first.account, first.code, others.length, entry.receipt.more_candidates], ['large-7', 'off', 2, 9]);
+  assert.ok(others.every(({ code, reason }) => code === null && reason === null));
 });
 
 test('who waited and who left is told', async () => {
@@ -97,7 +109,7 @@ test('who waited and who left is told', async () => {
   await eventually(async () => assert.equal((await weir.status()).queue_size, 1));
   leaver.rst();
   const entry = await entryOf(await waiting);
-  assert.deepEqual(entry.receipt.passed_over.map(({ account, reason }) => [account, reason]), [['busy-1', 'at its concurrency']]);
+  assert.deepEqual(entry.receipt.candidates.map(({ account, code, reason }) => [account, code, reason]), [['busy-1', 'busy', 'at its concurrency']]);
   assert.ok(entry.wait_ms > 0);
   const left = await entryOf({ headers: new Headers({ 'x-request-id': /^x-request-id: (.*)\r$/im.exec(leaver.received)[1] }) });
   assert.deepEqual([left.status, left.receipt.tries[0].outcome], [499, 'cancelled']);
@@ -371,7 +383,7 @@ test('30 days with 10,000 requests are told in well under a second, and rightly'
     const records = Array.from({ length: 10_000 }, (_, at) => ({
       id: `req_${at}`, time: Math.round(now - (1 - at / 9_999) * 29 * 24 * HOUR), key: `key-${at % 5}`, model: `model-${at % 7}`,
       account: `account-${at % 50}`, status: at % 10 === 0 ? 502 : 200, total_ms: 100 + (at % 1_000), ttft_ms: at % 100,
-      tokens: { prompt: 10, completion: 20, reasoning: 5, cached: 1 }, receipt: { tries: [], passed_over: [] },
+      tokens: { prompt: 10, completion: 20, reasoning: 5, cached: 1 }, receipt: { candidates: [], more_candidates: 0, tries: [] },
     }));
     const namespace = await full.mf.getDurableObjectNamespace('STATS');
     const object = namespace.getByName('main');

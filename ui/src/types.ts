@@ -191,7 +191,9 @@ export interface LogEntry {
   status: number;
   error: { code: string | null; message: string } | null;
   receipt: {
-    passed_over: { account: string; reason: string | null; until_ms: number | null }[];
+    /** Accounts that it could be served by, those passed over first; `code` and `reason` say why. */
+    candidates: { account: string; code: string | null; reason: string | null; until_ms: number | null }[];
+    more_candidates: number;
     tries: { account: string; upstream: string; wait_ms: number; ms: number; outcome: string; cause: string | null }[];
   };
   request?: string;

@@ -32,7 +32,7 @@ export const zhSettings = {
   'How long the figures of each hour are kept.': '每小时的统计保留多少小时。',
   'How long.': '保留时长。',
   'How many accounts one call may try before it fails.': '一个请求失败前最多尝试多少个账号。',
-  'How many passed-over accounts a receipt names.': '回执最多列出多少个被跳过的账号。',
+  'How many of the accounts that were considered a receipt names; those passed over come first.': '回执中列出多少个候选账号；被跳过的排在前面。',
   'How often an answer that reached the chat’s bound is continued.': '达到长度上限的回答最多续写几次。',
   'Keep statistics': '保存统计',
   'Larger ones are refused with 413.': '更大的请求会以 413 拒绝。',

@@ -166,7 +166,7 @@ function Requests({ status }: { status: 'all' | 'ok' | 'error' }) {
 const StatusBadge = ({ status }: { status: number }) => <Badge tone={status < 400 ? 'good' : status === 499 ? 'idle' : status < 500 ? 'warn' : 'bad'}>{status === 499 ? t('left') : String(status)}</Badge>;
 
 function Receipt({ entry }: { entry: LogEntry }) {
-  const { tries, passed_over } = entry.receipt;
+  const { tries, candidates = [], more_candidates: more } = entry.receipt;
   const facts: [string, string][] = [
     [t('Request'), entry.id],
     [t('When'), time(entry.time)],
@@ -186,15 +186,16 @@ function Receipt({ entry }: { entry: LogEntry }) {
         ))}
       </dl>
       {entry.error && <p class="break">{entry.error.message}</p>}
-      {passed_over.length > 0 && (
+      {candidates.length > 0 && (
         <div>
-          <h3>{t('Passed over')}</h3>
+          <h3>{t('Considered')}</h3>
           <ul>
-            {passed_over.map((account) => (
+            {candidates.map((account) => (
               <li key={account.account} class="break">
-                <strong>{account.account}</strong> <span class="muted">{account.reason}</span>
+                <strong>{account.account}</strong> <span class="muted">{account.reason ?? t('Could serve')}</span>
               </li>
             ))}
+            {more > 0 && <li class="muted">{t('and {n} more', { n: number(more) })}</li>}
           </ul>
         </div>
       )}

@@ -57,7 +57,7 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
       { path: 'stats.hours', name: t('Hours of figures'), effect: t('How long the figures of each hour are kept.'), fallback: 192 },
       { path: 'stats.days', name: t('Days of figures'), effect: t('How long the figures of each day are kept.'), fallback: 92 },
       { path: 'stats.names_max', name: t('Names told apart'), effect: t('Models, accounts and keys in one hour, of each; the rest is counted together.'), fallback: 200 },
-      { path: 'stats.passed_over_max', name: t('Accounts in a receipt'), effect: t('How many passed-over accounts a receipt names.'), fallback: 8 },
+      { path: 'stats.candidates_max', name: t('Accounts in a receipt'), effect: t('How many of the accounts that were considered a receipt names; those passed over come first.'), fallback: 8 },
       { path: 'stats.batch_ms', name: t('Records wait, ms'), effect: t('So that one write stores several.'), fallback: 1_000 },
       { path: 'stats.batch_max', name: t('Records together'), effect: t('So many are stored without waiting for more.'), fallback: 50 },
       { path: 'stats.audit_max', name: t('Changes in the log'), effect: t('The newest admin writes that are kept.'), fallback: 500 },
