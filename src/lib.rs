@@ -12,7 +12,7 @@
 //!        ──▶ stats      what the call came to
 //! ```
 //!
-//! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `store`, `source`,
+//! Only the files named for the platform touch the `worker` crate (`http`, `rpc`, `*_object`, `storage`, `store`, `source`,
 //! `client`, `fetch`, `pipe`); everything else is pure and tested natively.
 pub mod admin;
 pub mod chat;
@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod memory;
 pub mod rpc;
 pub mod stats;
+pub mod storage;
 pub mod stream;
 pub mod tokens;
 pub mod tools;

@@ -51,11 +51,11 @@ pub async fn call_text(
     text: &str,
     deadline: Duration,
 ) -> Result<String, ChatError> {
-    plan::count_call(binding, method);
+    plan::count_object_request();
     let deadline_ms = deadline.as_secs_f64() * 1000.0;
     let answer = call_js(env, binding, name, method, text, deadline_ms).await;
     let answer = answer.map_err(|error| fault(method, &worker::Error::from(error)))?;
-    answer.as_string().ok_or_else(|| fault(method, &"not a text"))
+    answer.as_string().map(plan::uncarried).ok_or_else(|| fault(method, &"not a text"))
 }
 
 fn fault(method: &str, cause: &dyn std::fmt::Display) -> ChatError {

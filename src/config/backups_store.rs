@@ -4,6 +4,7 @@ use serde_json::Value;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::store::Row;
+use crate::storage;
 
 /// What a version was made by.
 pub(super) struct Made<'a> {
@@ -14,21 +15,24 @@ pub(super) struct Made<'a> {
 
 /// Makes the tables.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "CREATE TABLE IF NOT EXISTS made (version INTEGER PRIMARY KEY, at INTEGER, actor TEXT, change TEXT)",
-        None,
+        Vec::new(),
     )?;
-    sql.exec(
+    storage::run(
+        sql,
         "CREATE TABLE IF NOT EXISTS earlier (list TEXT, id TEXT, version INTEGER, position INTEGER, body TEXT, \
          PRIMARY KEY (list, id, version)) WITHOUT ROWID",
-        None,
+        Vec::new(),
     )?;
     Ok(())
 }
 
 /// Keeps a row as it is before `version` changes it; without one, that there was none.
 pub(super) fn keep(sql: &SqlStorage, version: u64, list: &str, id: &str) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "INSERT INTO earlier (list, id, version, position, body) \
          SELECT ?1, ?2, ?3, max(position), max(body) FROM item WHERE list = ?1 AND id = ?2",
         vec![list.into(), id.into(), number(version)?],
@@ -41,11 +45,11 @@ pub(super) fn made(sql: &SqlStorage, version: u64, made: &Made, kept: u32) -> Re
     let insert = "INSERT OR IGNORE INTO made (version, at, actor, change) VALUES (?, ?, ?, ?)";
     let before = if version == 1 { "nothing was stored yet" } else { "made by a Weir without backups" };
     for (version, actor, change) in [(version.saturating_sub(1), "", before), (version, made.actor, made.change)] {
-        sql.exec(insert, vec![number(version)?, number(made.at_ms)?, actor.into(), change.into()])?;
+        storage::run(sql, insert, vec![number(version)?, number(made.at_ms)?, actor.into(), change.into()])?;
     }
     if let Some(oldest) = version.checked_sub(u64::from(kept)) {
-        sql.exec("DELETE FROM earlier WHERE version <= ?", vec![number(oldest)?])?;
-        sql.exec("DELETE FROM made WHERE version < ?", vec![number(oldest)?])?;
+        storage::run(sql, "DELETE FROM earlier WHERE version <= ?", vec![number(oldest)?])?;
+        storage::run(sql, "DELETE FROM made WHERE version < ?", vec![number(oldest)?])?;
     }
     Ok(())
 }
@@ -55,13 +59,14 @@ pub(super) fn list(sql: &SqlStorage) -> Result<Vec<Value>> {
     let select = "SELECT '' AS list, '' AS id, \
                   json_object('version', version, 'at', at, 'actor', actor, 'change', change) AS body \
                   FROM made ORDER BY version DESC";
-    let rows: Vec<Row> = sql.exec(select, None)?.to_array()?;
+    let rows: Vec<Row> = storage::rows(sql, select, Vec::new())?;
     Ok(rows.into_iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect())
 }
 
 /// Puts items back where they stood in `version`.
 pub(super) fn put_back(sql: &SqlStorage, version: u64) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "UPDATE item SET position = was.position FROM \
          (SELECT list, id, position, min(version) FROM earlier WHERE version > ? GROUP BY list, id) AS was \
          WHERE item.list = was.list AND item.id = was.id AND item.position <> was.position",

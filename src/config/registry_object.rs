@@ -26,6 +26,8 @@ use crate::chat::{ChatError, ErrorKind};
 use crate::json;
 use crate::ledger::{LedgerView, shard};
 use crate::rpc;
+use crate::stats::plan;
+use crate::storage;
 
 /// How long the ledger may take to go by a new configuration.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
@@ -207,6 +209,7 @@ impl RegistryObject {
 
     /// Publishes again what could not be published.
     pub async fn alarm(&self) {
+        plan::count_object_request();
         self.publish().await;
     }
 }
@@ -362,7 +365,7 @@ impl RegistryObject {
             Ok(()) => *published = hot.version,
             Err(error) => {
                 console_error!("version {} is not in KV yet: {error}", hot.version);
-                if let Err(error) = self.state.storage().set_alarm(RETRY).await {
+                if let Err(error) = storage::set_alarm(&self.state.storage(), RETRY).await {
                     console_error!("and no alarm could be set: {error}");
                 }
             }
@@ -416,7 +419,7 @@ fn reply<T>(result: std::result::Result<T, ChatError>) -> Reply<T> {
 }
 
 fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    plan::carried(serde_json::to_string(value).unwrap_or_default())
 }
 
 fn fault(cause: impl std::fmt::Display) -> ChatError {

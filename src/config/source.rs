@@ -172,8 +172,10 @@ pub async fn count_login(env: &Env, attempt: &LoginAttempt) -> Result<LoginVerdi
 /// Writes both views into KV. Only the Registry calls this.
 pub(super) async fn publish(env: &Env, hot: &Hot, views: &[LedgerView]) -> worker::Result<()> {
     let kv = env.kv(KV)?;
-    kv.put(ACCOUNTS, serde_json::to_string(views)?)?.execute().await?;
-    kv.put(HOT, serde_json::to_string(hot)?)?.execute().await?;
+    for (name, view) in [(ACCOUNTS, serde_json::to_string(views)?), (HOT, serde_json::to_string(hot)?)] {
+        plan::count_kv_write();
+        kv.put(name, view)?.execute().await?;
+    }
     Ok(())
 }
 

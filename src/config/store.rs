@@ -7,6 +7,7 @@ use worker::{Result, SqlStorage};
 
 use super::backups_store::{self, Made, number};
 use super::document::Document;
+use crate::storage;
 
 const LISTS: [&str; 3] = ["keys", "upstreams", "accounts"];
 
@@ -38,18 +39,19 @@ struct Version {
 
 /// Makes the tables.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "CREATE TABLE IF NOT EXISTS item (list TEXT, id TEXT, position INTEGER, body TEXT, PRIMARY KEY (list, id)) WITHOUT ROWID",
-        None,
+        Vec::new(),
     )?;
-    sql.exec("CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY, version INTEGER)", None)?;
-    sql.exec("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", None)?;
+    storage::run(sql, "CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY, version INTEGER)", Vec::new())?;
+    storage::run(sql, "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", Vec::new())?;
     backups_store::create(sql)
 }
 
 /// The stored document with its version, or `None` before the first one.
 pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
-    let versions: Vec<Version> = sql.exec("SELECT version FROM version", None)?.to_array()?;
+    let versions: Vec<Version> = storage::rows(sql, "SELECT version FROM version", Vec::new())?;
     let Some(version) = versions.first() else { return Ok(None) };
     // A cast from float saturates; versions stay far below 2^53.
     let version = version.version as u64;
@@ -58,7 +60,7 @@ pub(super) fn load(sql: &SqlStorage) -> Result<Option<(Document, u64)>> {
 
 /// The document as it was in `version`, which is one of those that are kept.
 pub(super) fn load_at(sql: &SqlStorage, version: u64) -> Result<Document> {
-    let rows: Vec<Row> = sql.exec(ROWS_AT, vec![number(version)?])?.to_array()?;
+    let rows: Vec<Row> = storage::rows(sql, ROWS_AT, vec![number(version)?])?;
     if rows.is_empty() {
         return Ok(Document::default());
     }
@@ -81,7 +83,7 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
     for (name, body) in if version > 1 { rows(stored)? } else { Rows::new() } {
         before.insert(name, body);
     }
-    let last: Vec<Version> = sql.exec("SELECT coalesce(max(position), 0) AS version FROM item", None)?.to_array()?;
+    let last: Vec<Version> = storage::rows(sql, "SELECT coalesce(max(position), 0) AS version FROM item", Vec::new())?;
     let last = last.first().map_or(0, |last| last.version as u64);
     for (position, (name, body)) in (last.saturating_add(1)..).zip(&rows(next)?) {
         if before.remove(name).as_ref() == Some(body) {
@@ -90,7 +92,8 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
         let (list, id) = parts(name);
         backups_store::keep(sql, version, list, id)?;
         // A changed item keeps its place, a new one comes last.
-        sql.exec(
+        storage::run(
+            sql,
             "INSERT INTO item (list, id, position, body) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (list, id) DO UPDATE SET body = ?4",
             vec![list.into(), id.into(), number(position)?, body.as_str().into()],
@@ -99,22 +102,22 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
     for name in before.keys() {
         let (list, id) = parts(name);
         backups_store::keep(sql, version, list, id)?;
-        sql.exec("DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
+        storage::run(sql, "DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
     }
-    sql.exec("INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![number(version)?])?;
+    storage::run(sql, "INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![number(version)?])?;
     backups_store::made(sql, version, made, next.settings.backups)
 }
 
 /// A sealed text that is no part of the document.
 pub(super) fn kept(sql: &SqlStorage, name: &str) -> Result<Option<String>> {
     let select = "SELECT '' AS list, name AS id, body FROM kept WHERE name = ?";
-    let rows: Vec<Row> = sql.exec(select, vec![name.into()])?.to_array()?;
+    let rows: Vec<Row> = storage::rows(sql, select, vec![name.into()])?;
     Ok(rows.into_iter().next().map(|row| row.body))
 }
 
 /// Keeps a sealed text that is no part of the document.
 pub(super) fn keep(sql: &SqlStorage, name: &str, body: &str) -> Result<()> {
-    sql.exec("INSERT OR REPLACE INTO kept (name, body) VALUES (?, ?)", vec![name.into(), body.into()])?;
+    storage::run(sql, "INSERT OR REPLACE INTO kept (name, body) VALUES (?, ?)", vec![name.into(), body.into()])?;
     Ok(())
 }
 

@@ -25,6 +25,8 @@ use super::{shard, store};
 use crate::chat::{ChatError, Outcome};
 use crate::config::source;
 use crate::json;
+use crate::stats::plan;
+use crate::storage;
 
 /// How long a waiter sleeps at most before it looks whether something is due.
 const NAP_MS: Millis = 1_000;
@@ -184,6 +186,7 @@ impl LedgerObject {
 
     /// Does what is due.
     pub async fn alarm(&self) {
+        plan::count_object_request();
         self.shell.core.borrow_mut().alarm = None;
         if let Err(error) = self.shell.load(0).await {
             console_error!("the ledger could not be loaded: {error}");
@@ -339,7 +342,7 @@ impl Shell {
             let delay = Duration::from_millis(at.saturating_sub(now).max(1));
             // Part of this turn's writes: nobody need wait for it.
             wasm_bindgen_futures::spawn_local(async move {
-                if let Err(error) = storage.set_alarm(delay).await {
+                if let Err(error) = storage::set_alarm(&storage, delay).await {
                     console_error!("the ledger's alarm could not be set: {error}");
                 }
             });
@@ -389,7 +392,7 @@ fn parse<T: DeserializeOwned>(argument: &str) -> std::result::Result<T, ChatErro
 /// A text that the caller cannot read tells it that the call failed; the cause is in the log.
 fn answer<T: Serialize>(method: &str, result: std::result::Result<T, ChatError>) -> String {
     match result {
-        Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
+        Ok(value) => plan::carried(serde_json::to_string(&value).unwrap_or_default()),
         Err(error) => {
             console_error!("ledger {method}: {error}");
             String::new()

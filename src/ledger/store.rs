@@ -5,6 +5,7 @@ use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::journal::{CallRow, Owner, Record, Stored, TotalsRow};
 use crate::json;
+use crate::storage;
 
 #[derive(Deserialize)]
 struct Body {
@@ -21,19 +22,20 @@ struct Call {
 
 /// Makes the tables.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "CREATE TABLE IF NOT EXISTS call \
          (seq INTEGER PRIMARY KEY, body TEXT, expires_ms INTEGER, settled_ms INTEGER, tokens INTEGER)",
-        None,
+        Vec::new(),
     )?;
-    sql.exec("CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY)", None)?;
-    sql.exec("CREATE TABLE IF NOT EXISTS totals (id TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", None)?;
+    storage::run(sql, "CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY)", Vec::new())?;
+    storage::run(sql, "CREATE TABLE IF NOT EXISTS totals (id TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", Vec::new())?;
     Ok(())
 }
 
 /// Stores which part of a split ledger this is.
 pub(super) fn save_shard(sql: &SqlStorage, shard: u32) -> Result<()> {
-    sql.exec("INSERT OR IGNORE INTO shard (number) VALUES (?)", vec![number(u64::from(shard))?]).map(drop)
+    storage::run(sql, "INSERT OR IGNORE INTO shard (number) VALUES (?)", vec![number(u64::from(shard))?]).map(drop)
 }
 
 /// Which part of a split ledger this is, where it was stored.
@@ -42,15 +44,15 @@ pub(super) fn load_shard(sql: &SqlStorage) -> Option<u32> {
     struct Row {
         number: f64,
     }
-    let rows = sql.exec("SELECT number FROM shard", None).ok()?.to_array::<Row>().ok()?;
+    let rows = storage::rows::<Row>(sql, "SELECT number FROM shard", Vec::new()).ok()?;
     Some(rows.first()?.number as u32)
 }
 
 /// Everything stored.
 pub(super) fn load(sql: &SqlStorage) -> Result<Stored> {
     let calls =
-        sql.exec("SELECT body, expires_ms, settled_ms, tokens FROM call ORDER BY seq", None)?.to_array::<Call>()?;
-    let totals = sql.exec("SELECT body FROM totals", None)?.to_array::<Body>()?;
+        storage::rows::<Call>(sql, "SELECT body, expires_ms, settled_ms, tokens FROM call ORDER BY seq", Vec::new())?;
+    let totals = storage::rows::<Body>(sql, "SELECT body FROM totals", Vec::new())?;
     let call = |row: Call| {
         let mut call: CallRow = json::read(&row.body).ok()?;
         if let Some(expires) = row.expires_ms {
@@ -73,26 +75,33 @@ pub(super) fn save(sql: &SqlStorage, records: &[Record]) -> Result<()> {
         match record {
             Record::Call(row) => {
                 let body = serde_json::to_string(row)?;
-                sql.exec("INSERT OR REPLACE INTO call (seq, body) VALUES (?, ?)", vec![number(row.seq)?, body.into()])?;
+                storage::run(
+                    sql,
+                    "INSERT OR REPLACE INTO call (seq, body) VALUES (?, ?)",
+                    vec![number(row.seq)?, body.into()],
+                )?;
             }
             Record::Renewed { seq, expires_ms } => {
                 let bindings = vec![number(*expires_ms)?, number(*seq)?];
-                sql.exec("UPDATE call SET expires_ms = ? WHERE seq = ?", bindings)?;
+                storage::run(sql, "UPDATE call SET expires_ms = ? WHERE seq = ?", bindings)?;
             }
             Record::Settled { seq, settled_ms, tokens } => {
                 let bindings = vec![number(*settled_ms)?, number(*tokens)?, number(*seq)?];
-                sql.exec("UPDATE call SET settled_ms = ?, tokens = ? WHERE seq = ?", bindings)?;
+                storage::run(sql, "UPDATE call SET settled_ms = ?, tokens = ? WHERE seq = ?", bindings)?;
             }
-            Record::Withdrawn { seq } => drop(sql.exec("DELETE FROM call WHERE seq = ?", vec![number(*seq)?])?),
+            Record::Withdrawn { seq } => {
+                storage::run(sql, "DELETE FROM call WHERE seq = ?", vec![number(*seq)?])?;
+            }
             Record::Totals(row) => {
                 let body = serde_json::to_string(row)?;
-                sql.exec(
+                storage::run(
+                    sql,
                     "INSERT OR REPLACE INTO totals (id, body) VALUES (?, ?)",
                     vec![name(row).into(), body.into()],
                 )?;
             }
             Record::Forget { settled_before_ms } => {
-                sql.exec("DELETE FROM call WHERE settled_ms < ?", vec![number(*settled_before_ms)?])?;
+                storage::run(sql, "DELETE FROM call WHERE settled_ms < ?", vec![number(*settled_before_ms)?])?;
             }
         }
     }

@@ -10,6 +10,8 @@ use super::store::{self, Row};
 use super::{Keep, Recall, Recalled};
 use crate::config::source;
 use crate::json;
+use crate::stats::plan;
+use crate::storage;
 
 /// The longest chain that is followed.
 const CHAIN_MAX: usize = 1_000;
@@ -54,6 +56,7 @@ impl MemoryObject {
 
     /// Forgets what is over; with the last of it the object leaves no trace.
     pub async fn alarm(&self) {
+        plan::count_object_request();
         let storage = self.state.storage();
         let sql = storage.sql();
         let left = store::tidy(&sql, Date::now().as_millis(), None).and_then(|()| store::next_end(&sql));
@@ -144,7 +147,7 @@ impl MemoryObject {
         }
         let Ok(Some(end_ms)) = store::next_end(&storage.sql()) else { return };
         let wait = Duration::from_millis(end_ms.saturating_sub(Date::now().as_millis()));
-        if let Err(error) = storage.set_alarm(wait).await {
+        if let Err(error) = storage::set_alarm(&storage, wait).await {
             console_error!("memory: {error}");
         }
     }
@@ -152,7 +155,7 @@ impl MemoryObject {
 
 /// A fault is no JSON: the caller logs it.
 fn answer<T: Serialize>(answer: Result<T>) -> String {
-    let text = answer.and_then(|answer| Ok(serde_json::to_string(&answer)?));
+    let text = answer.and_then(|answer| Ok(plan::carried(serde_json::to_string(&answer)?)));
     text.unwrap_or_else(|error| {
         console_error!("memory: {error}");
         String::new()

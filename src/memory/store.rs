@@ -1,4 +1,5 @@
 //! The memory in the Durable Object's SQLite.
+use crate::storage;
 use serde::Deserialize;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
@@ -16,11 +17,12 @@ pub(super) struct Row {
 /// Makes the table. The long column is the last: what is counted and sorted by stands before it, else every row would be
 /// read as a whole for that.
 pub(super) fn create(sql: &SqlStorage) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         "CREATE TABLE IF NOT EXISTS remembered \
          (id TEXT PRIMARY KEY, kept_ms INTEGER, expires_ms INTEGER, bytes INTEGER, previous TEXT, sealed TEXT) \
          WITHOUT ROWID",
-        None,
+        Vec::new(),
     )
     .map(drop)
 }
@@ -39,8 +41,7 @@ pub(super) fn fits(sealed: &str) -> bool {
 pub(super) fn save(sql: &SqlStorage, row: Row, now_ms: u64, expires_ms: u64) -> Result<()> {
     let previous = row.previous.map_or(SqlStorageValue::Null, Into::into);
     let bytes = number(row.sealed.len() as u64)?;
-    sql.exec(
-        "INSERT OR REPLACE INTO remembered (id, kept_ms, expires_ms, bytes, previous, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+    storage::run(sql, "INSERT OR REPLACE INTO remembered (id, kept_ms, expires_ms, bytes, previous, sealed) VALUES (?, ?, ?, ?, ?, ?)",
         vec![row.id.into(), number(now_ms)?, number(expires_ms)?, bytes, previous, row.sealed.into()],
     )
     .map(drop)
@@ -48,23 +49,25 @@ pub(super) fn save(sql: &SqlStorage, row: Row, now_ms: u64, expires_ms: u64) -> 
 
 /// One thing, if its time is not over.
 pub(super) fn load(sql: &SqlStorage, id: &str, now_ms: u64) -> Result<Option<Row>> {
-    let rows = sql.exec(
+    let rows = storage::rows::<Row>(
+        sql,
         "SELECT id, previous, sealed FROM remembered WHERE id = ? AND expires_ms > ?",
         vec![id.into(), number(now_ms)?],
     )?;
-    Ok(rows.to_array::<Row>()?.into_iter().next())
+    Ok(rows.into_iter().next())
 }
 
 /// Forgets one thing. Whether it was there.
 pub(super) fn delete(sql: &SqlStorage, id: &str) -> Result<bool> {
-    Ok(sql.exec("DELETE FROM remembered WHERE id = ?", vec![id.into()])?.rows_written() > 0)
+    Ok(storage::run(sql, "DELETE FROM remembered WHERE id = ?", vec![id.into()])? > 0)
 }
 
 /// Forgets what is over, and the oldest of what is more than `max_bytes`; without a bound, only the former.
 pub(super) fn tidy(sql: &SqlStorage, now_ms: u64, max_bytes: Option<u64>) -> Result<()> {
-    sql.exec("DELETE FROM remembered WHERE expires_ms <= ?", vec![number(now_ms)?])?;
+    storage::run(sql, "DELETE FROM remembered WHERE expires_ms <= ?", vec![number(now_ms)?])?;
     if let Some(max_bytes) = max_bytes {
-        sql.exec(
+        storage::run(
+            sql,
             "DELETE FROM remembered WHERE id IN (SELECT id FROM (SELECT id, \
              SUM(bytes) OVER (ORDER BY kept_ms DESC, id) AS total FROM remembered) WHERE total > ?)",
             vec![number(max_bytes)?],
@@ -83,7 +86,7 @@ fn one_number(sql: &SqlStorage, query: &str) -> Result<Option<u64>> {
     struct One {
         number: Option<f64>,
     }
-    let rows = sql.exec(query, None)?.to_array::<One>()?;
+    let rows = storage::rows::<One>(sql, query, Vec::new())?;
     Ok(rows.into_iter().next().and_then(|row| row.number).map(|number| number as u64))
 }
 

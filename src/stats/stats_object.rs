@@ -115,7 +115,7 @@ impl StatsObject {
     fn answer(&self, argument: &str, act: impl FnOnce(&SqlStorage, &Value) -> Result<Value>) -> String {
         let argument: Value = serde_json::from_str(argument).unwrap_or_default();
         match act(&self.state.storage().sql(), &argument) {
-            Ok(answer) => answer.to_string(),
+            Ok(answer) => plan::carried(answer.to_string()),
             // A fault is no JSON: the caller logs it.
             Err(error) => {
                 console_error!("stats: {error}");

@@ -6,6 +6,7 @@ use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::figures::Span;
 use super::plan::{self, Counts};
+use crate::storage;
 
 /// An hour and a day, in milliseconds.
 pub(super) const HOUR_MS: u64 = 3_600_000;
@@ -60,7 +61,7 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
         "audit (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
         "audit_refused (id INTEGER PRIMARY KEY, count INTEGER, body TEXT)",
     ] {
-        sql.exec(&format!("CREATE TABLE IF NOT EXISTS {table}"), None)?;
+        storage::run(sql, &format!("CREATE TABLE IF NOT EXISTS {table}"), Vec::new())?;
     }
     Ok(())
 }
@@ -86,7 +87,8 @@ pub(super) fn save(sql: &SqlStorage, grain: Grain, stored: &Stored) -> Result<()
     let Stored { start_ms, span, counts } = stored;
     let figures = format!("{}\n{}\n", span.total.pack(), plan::pack(*counts));
     let names = span.pack_names().to_string();
-    sql.exec(
+    storage::run(
+        sql,
         "INSERT OR REPLACE INTO span (grain, id, figures, names) VALUES (?, ?, ?, ?)",
         vec![grain.name().into(), number(*start_ms)?, figures.into(), names.into()],
     )
@@ -105,7 +107,8 @@ pub(super) fn close(sql: &SqlStorage, hour: &Stored, names_max: usize) -> Result
 
 /// Forgets figures that are older than this.
 pub(super) fn forget(sql: &SqlStorage, grain: Grain, before_ms: u64) -> Result<()> {
-    sql.exec("DELETE FROM span WHERE grain = ? AND id < ?", vec![grain.name().into(), number(before_ms)?]).map(drop)
+    storage::run(sql, "DELETE FROM span WHERE grain = ? AND id < ?", vec![grain.name().into(), number(before_ms)?])
+        .map(drop)
 }
 
 /// Adds calls, or refusals, to the log, and forgets the oldest of them: more than `max`, and what ended before `since_ms`.
@@ -138,7 +141,8 @@ pub(super) fn log(
     }
     save_chunk(sql, table, (id, count), until_ms, body)?;
     let newer = format!("SELECT id, until_ms, SUM(count) OVER (ORDER BY id DESC) - count AS newer FROM {table}");
-    sql.exec(
+    storage::run(
+        sql,
         &format!("DELETE FROM {table} WHERE id IN (SELECT id FROM ({newer}) WHERE newer >= ? OR until_ms < ?)"),
         vec![number(max)?, number(since_ms)?],
     )
@@ -146,7 +150,8 @@ pub(super) fn log(
 }
 
 fn save_chunk(sql: &SqlStorage, table: &str, (id, count): (u64, u64), until_ms: u64, body: String) -> Result<()> {
-    sql.exec(
+    storage::run(
+        sql,
         &format!("INSERT OR REPLACE INTO {table} (id, count, until_ms, body) VALUES (?, ?, ?, ?)"),
         vec![number(id)?, number(count)?, number(until_ms)?, body.into()],
     )
@@ -193,12 +198,13 @@ pub(super) fn entries(
 pub(super) fn note(sql: &SqlStorage, refused: bool, entry: &Value, max: u64) -> Result<()> {
     let table = Log::Audit.table(refused);
     let next = Log::Audit.next(sql)?;
-    sql.exec(
+    storage::run(
+        sql,
         &format!("INSERT INTO {table} (id, count, body) VALUES (?, 1, ?)"),
         vec![number(next)?, entry.to_string().into()],
     )?;
     let last = format!("SELECT id FROM {table} ORDER BY id DESC LIMIT 1 OFFSET ?");
-    sql.exec(&format!("DELETE FROM {table} WHERE id <= ({last})"), vec![number(max)?]).map(drop)
+    storage::run(sql, &format!("DELETE FROM {table} WHERE id <= ({last})"), vec![number(max)?]).map(drop)
 }
 
 impl Log {
@@ -251,7 +257,7 @@ impl Stored {
 }
 
 fn rows(sql: &SqlStorage, query: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Row>> {
-    sql.exec(query, bindings)?.to_array()
+    storage::rows(sql, query, bindings)
 }
 
 fn number(value: u64) -> Result<SqlStorageValue> {

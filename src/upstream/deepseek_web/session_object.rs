@@ -17,6 +17,8 @@ use super::wire::Trouble;
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{Secrets, source};
 use crate::json;
+use crate::stats::plan;
+use crate::storage;
 use crate::upstream::failure::Failure;
 
 /// Between two deletions: faster ones are answered with 429 (protocols: §4).
@@ -96,7 +98,7 @@ impl SessionObject {
             let shell = self.shell.clone();
             wasm_bindgen_futures::spawn_local(async move { shell.make_ready().await });
         }
-        serde_json::to_string(&prepared).unwrap_or_else(|error| fault(&error))
+        serde_json::to_string(&prepared).map_or_else(|error| fault(&error), plan::carried)
     }
 
     /// Works for one more call of a conversation that is in use.
@@ -105,7 +107,7 @@ impl SessionObject {
             Ok(token) => self.shell.work(&token).await,
             Err(error) => return fault(&error),
         };
-        serde_json::to_string(&work).unwrap_or_else(|error| fault(&error))
+        serde_json::to_string(&work).map_or_else(|error| fault(&error), plan::carried)
     }
 
     /// Stops an answer that nobody reads, and has the conversation deleted.
@@ -114,11 +116,12 @@ impl SessionObject {
             Ok(request) => self.shell.finish(request).await,
             Err(error) => return fault(&error),
         }
-        "true".to_owned()
+        plan::carried("true".to_owned())
     }
 
     /// Deletes one conversation, and gives one up that nobody used.
     pub async fn alarm(&self) {
+        plan::count_object_request();
         self.shell.alarm().await;
     }
 }
@@ -252,6 +255,7 @@ impl Shell {
     /// The session, read from storage after a rest.
     async fn session_in<'a>(&self, lock: &'a mut Option<Session>) -> &'a mut Session {
         if lock.is_none() {
+            plan::count_rows(1, 0);
             let text: Option<String> = self.state.storage().get(STORED).await.ok().flatten();
             let stored: Stored = text.and_then(|text| json::read(&text).ok()).unwrap_or_default();
             let opened = stored.sealed_token.as_deref().and_then(|sealed| {
@@ -287,10 +291,11 @@ impl Shell {
         let next = tidy.or(idle).filter(|next| session.alarm_ms.is_none_or(|set| *next < set));
         let storage = self.state.storage();
         let text = serde_json::to_string(&stored).unwrap_or_default();
+        plan::count_rows(0, 1);
         let mut done = storage.put(STORED, text).await;
         if let (Ok(()), Some(next)) = (&done, next) {
             session.alarm_ms = Some(next);
-            done = storage.set_alarm(Duration::from_millis(next.saturating_sub(now).max(1))).await;
+            done = storage::set_alarm(&storage, Duration::from_millis(next.saturating_sub(now).max(1))).await;
         }
         if let Err(error) = done {
             console_error!("a session could not be stored: {error}");

@@ -219,6 +219,7 @@ export const zh = {
   'Restore version {n}?': '恢复到版本 {n}？',
   Restored: '已恢复',
   Result: '结果',
+  'Rows read': '读取行数',
   'Rows written': '写入行数',
   Save: '保存',
   Saved: '已保存',

@@ -178,6 +178,7 @@ function Plan({ meters }: { meters: PlanMeter[] }) {
     kv_reads: t('KV reads'),
     kv_writes: t('KV writes'),
     rows_written: t('Rows written'),
+    rows_read: t('Rows read'),
   };
   return (
     <Card title={t('Cloudflare’s free plan, today')}>
