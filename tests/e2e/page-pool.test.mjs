@@ -75,6 +75,42 @@ describe('the page of a pool in use', { skip }, () => {
     await page.context().close();
   });
 
+  test('what the server says by a code is said in Chinese, an upstream’s own words stay', async () => {
+    const limits = { rpd: 0 };
+    sim.addKeys(secretOf('told-1'));
+    await weir.manage('POST', '/admin/upstreams', { id: 'told', kind: 'openai', base_url: sim.url, models: ['told'] });
+    for (const account of [{ id: 'told-1' }, { id: 'told-2', enabled: false }, { id: 'told-3', limits }]) {
+      await weir.manage('POST', '/admin/accounts', { upstream: 'told', api_key: secretOf(account.id), ...account });
+    }
+    sim.addModels('told');
+    sim.next(secretOf('told-1'), 401);
+    assert.equal((await weir.chat({ model: 'told' })).status, 502);
+    assert.equal((await weir.chat({ model: 'told' })).status, 503);
+
+    const page = await browser.page(weir, { locale: 'zh-CN' });
+    await enter(page, '/#/logs');
+    const rows = page.getByRole('row').filter({ hasText: 'told' });
+    const receipt = page.locator('.receipt');
+    await rows.filter({ hasText: '503' }).getByRole('button').click();
+    await receipt.getByText('没有可用的账号（').waitFor();
+    await receipt.getByText('已禁用：invalid credential: the upstream answered 401').waitFor();
+    await receipt.getByText('已停用').waitFor();
+    await receipt.getByText('已达 0 上限').waitFor();
+    await picture(page, 'zh-receipt');
+    await rows.filter({ hasText: '502' }).getByRole('button').click();
+    await receipt.getByText('凭证被拒绝').waitFor();
+
+    await page.goto(`${weir.url}/#/accounts`);
+    await page.getByRole('row').filter({ hasText: 'told-1' }).getByText('已禁用：invalid credential').waitFor();
+    await page.goto(`${weir.url}/#/explain`);
+    await page.getByLabel('模型').fill('nobody-has-it');
+    await page.getByRole('button', { name: '路由解释' }).click();
+    await page.getByText('没有此模型（').waitFor();
+    await page.context().close();
+    await weir.manage('POST', '/admin/config', { accounts: (await weir.manage('GET', '/admin/config')).accounts.filter(({ upstream }) => upstream !== 'told') });
+    await weir.manage('DELETE', '/admin/upstreams/told');
+  });
+
   test('accounts are tested with results as they come, and reset', async () => {
     const page = await browser.page(weir);
     sim.onKey(secretOf('busy-2'), 401);

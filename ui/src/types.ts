@@ -79,6 +79,8 @@ export interface AccountStatus {
   enabled: boolean;
   available: boolean;
   state: State;
+  /** Why: as a code, and in plain words. */
+  code: string | null;
   reason: string | null;
   until_ms: number | null;
   in_flight: number;
@@ -107,6 +109,8 @@ export interface Considered {
   id: string;
   upstream: string;
   eligible: boolean;
+  /** Why not: as a code, and in plain words. */
+  code: string | null;
   passed_over: string | null;
   until_ms: number | null;
 }
@@ -220,7 +224,7 @@ export interface ImportReport {
   success: boolean;
   format: string;
   counts: { added: number; changed: number; duplicate: number; failed: number };
-  results: { from: string; list: string; status: 'added' | 'changed' | 'duplicate' | 'failed'; id?: string; error?: { message: string } }[];
+  results: { from: string; list: string; status: 'added' | 'changed' | 'duplicate' | 'failed'; id?: string; error?: { message: string; param?: string | null } }[];
   ignored: string[];
   notes: string[];
   dry_run: boolean;

@@ -4,6 +4,7 @@ import { useId, useState } from 'preact/hooks';
 import type { ApiError } from '../api';
 import { number, short } from '../format';
 import { t } from '../prefs';
+import { trouble } from '../said';
 import { say } from '../toasts';
 import { Icon, type IconName } from './icon';
 
@@ -190,7 +191,7 @@ export function Trouble({ error, retry }: { error: ApiError; retry?: () => unkno
   }
   return (
     <Notice tone="bad" action={action}>
-      {error.message}
+      {trouble(error)}
     </Notice>
   );
 }

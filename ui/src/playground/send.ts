@@ -1,5 +1,6 @@
 // One request of the Playground, from its sending to its end.
 import { ApiError, open } from '../api';
+import { trouble } from '../said';
 import { type Ask, type Part, bodyOf, partOfAnswer, partOfEvent, paths } from './dialects';
 import { eventsOf } from './sse';
 
@@ -56,7 +57,7 @@ export async function send(ask: Ask, key: string, signal: AbortSignal, tell: (an
       add(partOfAnswer(ask.dialect, json));
     }
   } catch (error) {
-    if (!signal.aborted) change({ error: error instanceof ApiError ? error.message : String(error) });
+    if (!signal.aborted) change({ error: error instanceof ApiError ? trouble(error) : String(error) });
   }
   change({ isDone: true, totalMs: performance.now() - began });
 }

@@ -6,6 +6,7 @@ import { Badge, Button, Card, Empty, Loading, Meter, PageHead, Trouble } from '.
 import { ago, countdown } from '../format';
 import { useNow } from '../live';
 import { t } from '../prefs';
+import { reason } from '../said';
 import { loginOf, stateName, stateTone, useConfig, usePool, wantsAttention } from '../store';
 import { say } from '../toasts';
 import type { Account, AccountStatus } from '../types';
@@ -190,7 +191,7 @@ export function Accounts() {
 }
 
 function matches({ account, status }: Row, search: string, filter: Filter): boolean {
-  const text = `${account.id} ${loginOf(account)} ${account.upstream} ${status?.reason ?? ''}`.toLowerCase();
+  const text = `${account.id} ${loginOf(account)} ${account.upstream} ${status ? reason(status.code, status.reason) : ''}`.toLowerCase();
   if (!search.toLowerCase().split(/\s+/).every((word) => text.includes(word))) return false;
   if (filter === 'ready') return status?.available ?? false;
   if (filter === 'attention') return status !== undefined && wantsAttention(status);
@@ -289,7 +290,7 @@ function StateOf({ status, now }: { status?: AccountStatus; now: number }) {
           {left > 0 && ` · ${countdown(left)}`}
         </Badge>
       </span>
-      {status.reason && status.state !== 'off' && <span class="muted small break">{status.reason}</span>}
+      {status.reason && status.state !== 'off' && <span class="muted small break">{reason(status.code, status.reason)}</span>}
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { useAction } from '../components/dialog';
 import { Badge, Button, Card, Form, Input, Notice, PageHead, Select, TextArea, Trouble } from '../components/parts';
 import { countdown, duration, number } from '../format';
 import { t } from '../prefs';
+import { reason } from '../said';
 import { isExact, useConfig } from '../store';
 import type { Explained } from '../types';
 
@@ -86,7 +87,7 @@ function Answer({ found }: { found: Explained }) {
                   {account.id === serves ? <Badge tone="good">{t('Serves')}</Badge> : account.eligible ? <Badge tone="good">{t('Could serve')}</Badge> : <Badge tone="warn">{t('Passed over')}</Badge>}
                 </td>
                 <td class="break">
-                  {account.passed_over ?? ''}
+                  {reason(account.code, account.passed_over)}
                   {account.until_ms !== null && account.until_ms > Date.now() && <span class="muted"> · {t('for {time}', { time: countdown(account.until_ms - Date.now()) })}</span>}
                 </td>
               </tr>

@@ -6,6 +6,7 @@ import { countdown, day, duration, number, percent, short } from '../format';
 import { useLive, useNow } from '../live';
 import { t } from '../prefs';
 import { go } from '../route';
+import { reason } from '../said';
 import { stateName, stateTone, useConfig, usePool, wantsAttention } from '../store';
 import type { ClientKey, Figures, PlanMeter, PoolStatus, Stats } from '../types';
 import { Checklist } from './checklist';
@@ -121,7 +122,7 @@ function Attention({ pool, keys }: { pool: PoolStatus; keys: ClientKey[] }) {
             <li key={account.id}>
               <span class="grow">
                 <strong class="break">{account.id}</strong>
-                <span class="muted small break"> {account.reason}</span>
+                <span class="muted small break"> {reason(account.code, account.reason)}</span>
               </span>
               <Badge tone={stateTone(account.state)}>
                 {stateName(account.state)}

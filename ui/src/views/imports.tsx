@@ -6,6 +6,7 @@ import { Badge, Button, Card, Check, Empty, Field, Loading, Notice, PageHead, Te
 import { number, time } from '../format';
 import { useLive } from '../live';
 import { t } from '../prefs';
+import { trouble } from '../said';
 import { say } from '../toasts';
 import type { Backup, BackupDiff, ImportReport } from '../types';
 import { Vercel } from './vercel';
@@ -137,7 +138,7 @@ function Report({ report, onUndone }: { report: ImportReport; onUndone: () => Pr
                 <td data-label={t('Result')}>
                   <Badge tone={tones[line.status]}>{names[line.status]}</Badge>
                 </td>
-                <td class="break">{line.error?.message ?? [line.list, line.id].filter(Boolean).join(' · ')}</td>
+                <td class="break">{line.error ? trouble(line.error) : [line.list, line.id].filter(Boolean).join(' · ')}</td>
               </tr>
             ))}
           </tbody>

@@ -6,6 +6,7 @@ import { useAction } from '../components/dialog';
 import { Button, Code, Form, Input, Notice, Trouble } from '../components/parts';
 import { countdown } from '../format';
 import { t } from '../prefs';
+import { trouble } from '../said';
 
 const setUp = 'npx wrangler secret put MASTER_KEY\nnpx wrangler secret put ADMIN_KEY';
 
@@ -37,7 +38,7 @@ export function Login({ onEnter }: { onEnter: () => void }) {
         {unready ? (
           <div class="stack">
             <h1>{t('Two secrets first')}</h1>
-            <Notice tone="warn">{unready.message}</Notice>
+            <Notice tone="warn">{trouble(unready)}</Notice>
             <p class="muted">{t('MASTER_KEY seals your accounts: 32 or more random characters, and keep a copy. ADMIN_KEY is your password for this page. Set both in a terminal, in the folder of Weir, then load this page again:')}</p>
             <Code label={t('Commands')}>{setUp}</Code>
             <p class="muted small">{t('For a Worker on your own machine, both belong into the file .dev.vars.')}</p>

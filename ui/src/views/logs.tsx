@@ -6,6 +6,7 @@ import { useAction } from '../components/dialog';
 import { Badge, Button, Card, Code, Empty, Loading, Missing, PageHead, Segmented, Trouble } from '../components/parts';
 import { clock, duration, number, time } from '../format';
 import { t } from '../prefs';
+import { outcome, reason, trouble } from '../said';
 import type { AuditEntry, LogEntry } from '../types';
 
 type Which = 'all' | 'ok' | 'error' | 'audit';
@@ -185,14 +186,14 @@ function Receipt({ entry }: { entry: LogEntry }) {
           </div>
         ))}
       </dl>
-      {entry.error && <p class="break">{entry.error.message}</p>}
+      {entry.error && <p class="break">{trouble(entry.error)}</p>}
       {candidates.length > 0 && (
         <div>
           <h3>{t('Considered')}</h3>
           <ul>
             {candidates.map((account) => (
               <li key={account.account} class="break">
-                <strong>{account.account}</strong> <span class="muted">{account.reason ?? t('Could serve')}</span>
+                <strong>{account.account}</strong> <span class="muted">{account.code ? reason(account.code, account.reason) : t('Could serve')}</span>
               </li>
             ))}
             {more > 0 && <li class="muted">{t('and {n} more', { n: number(more) })}</li>}
@@ -207,7 +208,7 @@ function Receipt({ entry }: { entry: LogEntry }) {
               <li key={index} class="break">
                 <strong>{tried.account}</strong>{' '}
                 <span class="muted">
-                  {tried.upstream} · {t('waited {wait}, took {took}', { wait: duration(tried.wait_ms), took: duration(tried.ms) })} · {tried.outcome}
+                  {tried.upstream} · {t('waited {wait}, took {took}', { wait: duration(tried.wait_ms), took: duration(tried.ms) })} · {outcome(tried.outcome)}
                   {tried.cause && ` · ${tried.cause}`}
                 </span>
               </li>
