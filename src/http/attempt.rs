@@ -241,7 +241,7 @@ impl Try<'_> {
         };
         let (ping_ms, stall_ms) = (self.settings.ping_ms, self.settings.deadlines.stall_ms);
         let (renew, renew_ms) = (self.renew.clone(), self.renew_ms);
-        let tick_ms = ping_ms.min(stall_ms).min(renew_ms).div_ceil(2).clamp(10, 10_000);
+        let tick_ms = ping_ms.min(stall_ms).min(renew_ms).div_ceil(4).clamp(10, 10_000);
         let (mut pinged_ms, mut since_renewal_ms) = (0, 0);
         let reply = self.reply.clone();
         let watch = move |idle_ms: u64| {
@@ -255,7 +255,8 @@ impl Try<'_> {
             }
             if idle_ms >= stall_ms {
                 Watch::Stalled
-            } else if idle_ms.saturating_sub(pinged_ms) >= ping_ms {
+            } else if idle_ms.saturating_sub(pinged_ms).saturating_add(tick_ms) > ping_ms {
+                // At the next tick it would be too late.
                 pinged_ms = idle_ms;
                 Watch::Write(reply.ping())
             } else {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { Gate, startSimulator } from '../simulators/openai.mjs';
-import { Raw } from './client.mjs';
+import { Raw, Sse } from './client.mjs';
 import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
 
 let sim, weir;
-const worker = (hold_headers_ms) =>
+const worker = (hold_headers_ms, ping_ms = 200) =>
   start({
     config: pools(sim, { left: {}, single: { limits: { concurrency: 1 } } }, {
-      settings: { ping_ms: 200, hold_headers_ms, queue: { max_waiting: 500, max_wait_ms: 20_000 } },
+      settings: { ping_ms, hold_headers_ms, queue: { max_waiting: 500, max_wait_ms: 20_000 } },
     }),
   });
 
@@ -71,6 +71,27 @@ for (const leave of ['fin', 'rst']) {
     await idle();
   });
 }
+
+// `fetch` closes its socket when it is aborted: a FIN, which may as well be half of a connection that goes on. The platform
+// takes it for that until a write is answered by a reset; then the request's signal fires. So the keep-alive is the probe.
+test('a caller whose fetch is aborted in a silent stream is noticed by the next keep-alive, which is never late', async (context) => {
+  const patient = await worker(300, 2_000);
+  context.after(() => patient.stop());
+  sim.next('*', { is: 'stall', after: 2 });
+  const leaving = new AbortController();
+  const sse = new Sse(await patient.openChat({ model: 'left' }, { signal: leaving.signal }));
+  await sse.data();
+  await sse.data();
+  const begun = performance.now();
+  assert.ok('comment' in (await sse.next()), 'a keep-alive');
+  const silent = performance.now() - begun;
+  assert.ok(silent < 2_700, `silent for ${silent} ms of at most 2000`);
+  leaving.abort();
+  const left = performance.now();
+  await sim.until(() => sim.aborts === 1);
+  assert.ok(performance.now() - left < 2_700);
+  await idle({ gateway: patient });
+});
 
 test('a caller of a plain answer who resets is noticed before the answer', async () => {
   sim.next('*', 'silent');
