@@ -159,10 +159,11 @@ export const schemas = {
       'hours?': count('How many hours have figures of their own.', { minimum: 1, default: 192 }),
       'days?': count('How many days have figures of their own.', { minimum: 1, default: 92 }),
       'names_max?': count('Models, accounts and keys told apart in one hour.', { default: 200 }),
-      'passed_over_max?': count('Accounts that a receipt names as passed over.', { default: 8 }),
+      'candidates_max?': count('Accounts that a receipt names of those that were considered.', { default: 8 }),
       'batch_ms?': count('How long a record waits for others.', { maximum: 20_000, default: 1_000 }),
       'batch_max?': count('Records that are stored without waiting for more.', { default: 50 }),
       'audit_max?': count('Admin writes that are kept.', { default: 500 }),
+      'refused_max?': count('Requests without a good key, and refused logins, that each log keeps beside its other entries.', { default: 100 }),
       'body_bytes?': count('Of a body, where `log_bodies` is on.', { default: 8_192 }),
     }),
     'deepseek_web?': takes({

@@ -23,7 +23,8 @@ const queue = {
   }),
 };
 
-const considered = object({ id: text(), upstream: text(), eligible: flag(), passed_over: nullable(text('Why not.')), until_ms: at('When that ends.') });
+const obstacle = nullable(text('Why an account cannot serve: `off`, `cooling`, `parked`, `needs_login`, `disabled`, `trial`, `busy`, `tried`, or `limit_` and the name of a limit.'));
+const considered = object({ id: text(), upstream: text(), eligible: flag(), code: obstacle, passed_over: nullable(text('The same in plain words.')), until_ms: at('When that ends.') });
 
 const explain = {
   post: admin(tag, 'explain', 'Who would serve a chat, and why others would not', {
@@ -61,6 +62,8 @@ const stats = {
           until: count('Unix milliseconds.'),
           step_ms: count('Between two points of the series.'),
           ...figures,
+          strangers: count('Requests that were refused without a good key; not among the others.'),
+          lost: count('Records that could not be stored.'),
           models: named(),
           accounts: named(),
           keys: named({ 'display_name?': text() }),
@@ -79,7 +82,7 @@ const paging = [
 const page = (name, entry) => json('A page, newest first.', object({ [name]: list(entry), next: nullable(count('For the next page; null at the end.')) }));
 
 const logs = {
-  get: admin(tag, 'logs', 'The latest calls, each with its receipt', {
+  get: admin(tag, 'logs', 'The latest calls, each with its receipt, and requests without a good key', {
     parameters: [
       ...paging,
       query('key', text(), "A key's id."),
@@ -92,7 +95,7 @@ const logs = {
 };
 
 const audit = {
-  get: admin(tag, 'audit', 'The latest admin writes', {
+  get: admin(tag, 'audit', 'The latest admin writes, and logins that were refused', {
     parameters: paging,
     failing: [400],
     responses: {
@@ -108,6 +111,8 @@ const audit = {
           fields: list(text(), 'The names of the fields that were sent, and no value.'),
           id: nullable({ type: 'string' }),
           version: nullable(count("The document's version after it.")),
+          outcome: oneOf(['ok', 'wrong_password', 'throttled']),
+          'unnoted?': count('Refused logins before this one that were not written down.'),
         }),
       ),
     },
@@ -117,14 +122,14 @@ const audit = {
 const share = number(undefined, { minimum: 0 });
 
 const plan = {
-  get: admin(tag, 'plan', "What of Cloudflare's allowances was used, by Weir's own estimate", {
+  get: admin(tag, 'plan', "What of Cloudflare's allowances was used, as Weir measured it", {
     responses: {
       200: json(
         'The meters.',
         object({
           meters: list(
             object({
-              name: oneOf(['requests', 'durable_object_requests', 'kv_reads', 'kv_writes', 'rows_written']),
+              name: oneOf(['requests', 'durable_object_requests', 'kv_reads', 'kv_writes', 'rows_written', 'rows_read']),
               today: count(),
               month: count(),
               free: object({ per_day: count(), share }),
@@ -150,6 +155,7 @@ export const schemas = {
     available: flag('Whether it can take a call now.'),
     state: oneOf(['ready', 'busy', 'limited', 'cooling', 'trial', 'parked', 'needs_login', 'disabled', 'off']),
     status: text('The same as `state`.'),
+    code: obstacle,
     reason: nullable(text('Why, in plain words.')),
     until: at('When that ends.'),
     until_ms: at('The same as `until`.'),
@@ -166,6 +172,8 @@ export const schemas = {
     time: count('When it ended, in Unix milliseconds.'),
     key: text("The key's id; empty for a caller with a credential of its own."),
     key_name: text(),
+    'stranger?': only(true, 'It was refused without a good key, and is not among the figures.'),
+    'address?': nullable(text("Where a stranger's request came from.")),
     dialect: oneOf(['openai', 'responses', 'anthropic']),
     endpoint: text(),
     stream: flag(),
@@ -181,7 +189,8 @@ export const schemas = {
     'tokens?': ref('Tokens'),
     'error?': object({ code: nullable(text()), message: text() }),
     receipt: object({
-      passed_over: list(object({ account: text(), reason: nullable(text()), until_ms: at('When that ends.') })),
+      candidates: list(object({ account: text(), code: obstacle, reason: nullable(text('The same in plain words.')), until_ms: at('When that ends.') }), 'Accounts that could serve it, those passed over first.'),
+      more_candidates: count('Those that are not named.'),
       tries: list(object({ account: text(), upstream: text(), wait_ms: count(), ms: count(), outcome, cause: nullable(text()) })),
     }),
     'request?': text('The beginning of its body, where `settings.log_bodies` is on.'),
