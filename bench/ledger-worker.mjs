@@ -20,10 +20,10 @@ export default {
     const caller = async () => {
       while (left-- > 0) {
         const asked = { version: 1, ticket: crypto.randomUUID(), key: 'key', upstreams: ['pool'] };
-        const reply = JSON.parse(await ledger.admit(JSON.stringify(asked)));
+        const reply = JSON.parse(await ledger.admit(JSON.stringify([asked, []])));
         if (!reply.granted) throw new Error(`not granted: ${JSON.stringify(reply)}`);
         const outcome = { success: { usage: { prompt: 10, completion: 20 } } };
-        await ledger.settle(JSON.stringify({ lease: reply.granted[0].lease, outcome }));
+        await ledger.settle(JSON.stringify([{ lease: reply.granted[0].lease, outcome }]));
       }
     };
     const began = Date.now();

@@ -314,7 +314,7 @@ fn random_hex() -> String {
     if getrandom::fill(&mut bytes).is_err() {
         worker::console_error!("no randomness for an id");
     }
-    bytes.map(|byte| format!("{byte:02x}")).concat()
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 fn internal(error: impl std::fmt::Display) -> ChatError {

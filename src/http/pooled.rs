@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures::future::{Either, select};
+use futures::future::{Either, OptionFuture, join, select};
 use memchr::memmem;
 use worker::{Date, Env};
 
@@ -77,7 +77,8 @@ impl Call {
     pub(super) async fn run(mut self, mut answer: Answer) {
         self.serve(&mut answer).await;
         let record = self.record.take();
-        stats::client::record(&self.env, &self.caller.hot().settings.stats, &record).await;
+        let recorded = stats::client::record(&self.env, &self.caller.hot().settings.stats, &record);
+        join(recorded, client::send_settlements(&self.env)).await;
     }
 
     async fn serve(&mut self, answer: &mut Answer) {
@@ -99,7 +100,7 @@ impl Call {
                 let Some(service) = self.service(&candidate, login, chat.as_ref(), edits) else { return };
                 let attempt = self.attempt(&settings, &candidate, receipt.clone(), Rc::new(|| {}));
                 let ended = attempt.run(&service, answer).await;
-                service.finish().await;
+                OptionFuture::from(service.finish()).await;
                 let (_, failure) = self.end_try(ended);
                 if let Some(failure) = failure {
                     self.fail(answer, of_own_account(failure), receipt).await;
@@ -140,17 +141,17 @@ impl Call {
         let opened = source::vault(&self.env).and_then(|vault| vault.open(&grant.account, &grant.sealed));
         let candidate = self.caller.candidate(&grant.upstream, &self.envelope.model, self.envelope.endpoint);
         let (Ok(secrets), Some(candidate)) = (opened, candidate) else {
-            return self.settle(lease, Ended::Failed(unreadable())).await;
+            return self.settle(lease, Ended::Failed(unreadable()));
         };
         receipt.model.clone_from(&candidate.model);
         self.record.borrow_mut().served_model.clone_from(&candidate.model);
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
         let chat = match self.chat(&candidate).await {
             Ok(chat) => chat,
-            Err(error) => return self.settle(lease, Ended::Failed(of_caller(error))).await,
+            Err(error) => return self.settle(lease, Ended::Failed(of_caller(error))),
         };
         let Some(service) = self.service(&candidate, login, chat.as_ref(), self.edits(&candidate).await) else {
-            return self.settle(lease, Ended::Failed(unreadable())).await;
+            return self.settle(lease, Ended::Failed(unreadable()));
         };
         let (env, renewed) = (self.env.clone(), lease.clone());
         let renew = Rc::new(move || {
@@ -164,8 +165,10 @@ impl Call {
         let ended = self.attempt(settings, &candidate, receipt.clone(), renew).run(&service, answer).await;
         // The account is not free before its service has stopped.
         service.stop().await;
-        let failure = self.settle(lease, ended).await;
-        service.finish().await;
+        let failure = self.settle(lease, ended);
+        if let Some(finishing) = service.finish() {
+            join(finishing, client::send_settlements(&self.env)).await;
+        }
         self.note_answer(&secrets);
         failure
     }
@@ -176,9 +179,9 @@ impl Call {
         let _ = answer.fail(error, receipt, &self.reply).await;
     }
 
-    async fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {
+    fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {
         let (outcome, failure) = self.end_try(ended);
-        client::settle(&self.env, lease, outcome).await;
+        client::settle(lease, outcome);
         failure
     }
 
@@ -343,14 +346,14 @@ impl Call {
             let request = self.admit_request(tries).map_err(NoLease::Refused)?;
             match self.ask(&request).await? {
                 Admitted::Leased(lease) if self.departure.is_gone() => {
-                    client::settle(&self.env, &lease, Outcome::Unused).await;
+                    client::settle(&lease, Outcome::Unused);
                     return Err(NoLease::Left);
                 }
                 Admitted::Leased(lease) if !lease.grant.confirm || client::renew(&self.env, &lease).await => {
                     return Ok(lease);
                 }
                 // What came too late passes on; the key's part of it does not by itself.
-                Admitted::Leased(lease) => client::settle(&self.env, &lease, Outcome::Unused).await,
+                Admitted::Leased(lease) => client::settle(&lease, Outcome::Unused),
                 Admitted::Stale { version } => {
                     let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
                     self.caller.reload(hot).map_err(NoLease::Refused)?;
@@ -391,7 +394,7 @@ impl Call {
             Either::Right(((), asking)) => {
                 client::cancel(&self.env, &request.ticket, &route).await;
                 if let Ok(Admitted::Leased(lease)) = asking.await {
-                    client::settle(&self.env, &lease, Outcome::Unused).await;
+                    client::settle(&lease, Outcome::Unused);
                 }
                 return Err(NoLease::Left);
             }

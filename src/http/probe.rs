@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::future::{Either, OptionFuture, select};
 use serde_json::{Value, json};
 use web_sys::{AbortController, AbortSignal};
 use worker::{Date, Delay, Env};
@@ -109,7 +109,7 @@ async fn call(
         abort.abort();
     }
     service.stop().await;
-    service.finish().await;
+    OptionFuture::from(service.finish()).await;
     answered
 }
 

@@ -8,6 +8,7 @@ use worker::Env;
 
 use super::candidates::Candidates;
 use super::protocol::{AdmitReply, AdmitRequest, Grant, Reason, Refusal, SettleRequest};
+use super::settlements;
 use super::shard;
 use super::status::{Explanation, KeyStatus, Status};
 use crate::chat::{ChatError, Outcome};
@@ -70,7 +71,13 @@ async fn call<R: DeserializeOwned>(
 }
 
 async fn ask(env: &Env, shard: u32, request: &AdmitRequest, queue_ms: u64) -> Result<AdmitReply, ChatError> {
-    call(env, shard, "admit", request, DEADLINE.saturating_add(Duration::from_millis(queue_ms))).await
+    let ended = settlements::take(shard);
+    let deadline = DEADLINE.saturating_add(Duration::from_millis(queue_ms));
+    let reply = call(env, shard, "admit", &(request, &ended), deadline).await;
+    if reply.is_err() {
+        settlements::add(shard, ended);
+    }
+    reply
 }
 
 /// Asks for an account, and waits in the queue for up to `queue_ms`; a caller who `is_gone` is not waited for.
@@ -91,7 +98,7 @@ pub async fn admit(
         Ok(Admitted::Leased(lease)) => Ok(Admitted::Leased(Lease { pass, ..lease })),
         other => {
             if let Some(pass) = pass {
-                end(env, pass.shard, pass.lease, Outcome::Unused).await;
+                end(pass.shard, pass.lease, Outcome::Unused);
             }
             other
         }
@@ -173,7 +180,7 @@ async fn take_pass(
         (Some(_), Some(_)) | (None, None) => return Ok(Ok(())),
         (None, Some(_)) => {
             if let Some(pass) = pass.take() {
-                end(env, pass.shard, pass.lease, Outcome::Unused).await;
+                end(pass.shard, pass.lease, Outcome::Unused);
             }
             return Ok(Ok(()));
         }
@@ -207,13 +214,24 @@ fn pass_ticket(ticket: &str) -> String {
     format!("{ticket}-key")
 }
 
-/// Ends a lease. A settlement that is lost is made up for by the lease's expiry.
-pub async fn settle(env: &Env, lease: &Lease, outcome: Outcome) {
-    let of_key = lease.pass.clone().map(|pass| (pass, outcome_of_key(&outcome)));
-    end(env, lease.shard, lease.grant.lease.clone(), outcome).await;
-    if let Some((pass, outcome)) = of_key {
-        end(env, pass.shard, pass.lease, outcome).await;
+/// Ends a lease: with the next admission, or when what waits is [sent](`send_settlements`). A settlement that is lost is
+/// made up for by the lease's expiry.
+pub fn settle(lease: &Lease, outcome: Outcome) {
+    if let Some(pass) = &lease.pass {
+        end(pass.shard, pass.lease.clone(), outcome_of_key(&outcome));
     }
+    end(lease.shard, lease.grant.lease.clone(), outcome);
+}
+
+/// Sends, after a moment, the settlements that no admission took along. For the end of a task that nobody waits for.
+pub async fn send_settlements(env: &Env) {
+    join_all(settlements::take_rest().await.into_iter().map(async |(shard, ended)| {
+        // The call logs its own failure.
+        if call::<()>(env, shard, "settle", &ended, DEADLINE).await.is_err() {
+            settlements::add(shard, ended);
+        }
+    }))
+    .await;
 }
 
 /// What an account did wrong is nothing that its caller's key did.
@@ -224,9 +242,8 @@ fn outcome_of_key(outcome: &Outcome) -> Outcome {
     }
 }
 
-async fn end(env: &Env, shard: u32, lease: String, outcome: Outcome) {
-    // The call logs its own failure.
-    drop(call::<bool>(env, shard, "settle", &SettleRequest { lease, outcome }, DEADLINE).await);
+fn end(shard: u32, lease: String, outcome: Outcome) {
+    settlements::add(shard, [SettleRequest { lease, outcome }]);
 }
 
 /// Extends a lease; false when it has ended.

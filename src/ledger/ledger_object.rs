@@ -98,13 +98,13 @@ impl DurableObject for LedgerObject {
 /// Each method answers a text, or a promise of one where it must wait: a promise costs more than an admission.
 #[wasm_bindgen]
 impl LedgerObject {
-    /// Asks for an account; waits in the queue where that can be short enough.
+    /// Ends leases, then asks for an account; waits in the queue where that can be short enough.
     pub fn admit(&self, argument: String) -> JsValue {
-        let request: AdmitRequest = match parse(&argument) {
-            Ok(request) => request,
+        let (request, ended): (AdmitRequest, Vec<SettleRequest>) = match parse(&argument) {
+            Ok(asked) => asked,
             Err(error) => return answer::<()>("admit", Err(error)).into(),
         };
-        let begun = self.shell.known(request.version).map(|version| self.shell.admit(version, &request));
+        let begun = self.shell.known(request.version).map(|version| self.shell.admit(version, &request, &ended));
         let begun = match begun {
             Some(Begun::Answered(reply)) => return answer("admit", Ok(reply)).into(),
             begun => begun,
@@ -114,7 +114,7 @@ impl LedgerObject {
                 Some(begun) => begun,
                 None => {
                     let version = shell.load(request.version).await?;
-                    shell.admit(version, &request)
+                    shell.admit(version, &request, &ended)
                 }
             };
             match begun {
@@ -124,11 +124,9 @@ impl LedgerObject {
         })
     }
 
-    /// Ends a lease.
+    /// Ends leases.
     pub fn settle(&self, argument: String) -> JsValue {
-        self.change("settle", &argument, |ledger, now, request: SettleRequest| {
-            ledger.settle(now, &request.lease, &request.outcome)
-        })
+        self.change("settle", &argument, |ledger, now, ended: Vec<SettleRequest>| settle(ledger, now, &ended))
     }
 
     /// Confirms or extends a lease.
@@ -234,14 +232,18 @@ enum Begun {
 }
 
 impl Shell {
-    fn admit(&self, version: u64, request: &AdmitRequest) -> Begun {
+    fn admit(&self, version: u64, request: &AdmitRequest, ended: &[SettleRequest]) -> Begun {
         if request.version < version {
+            self.run(|ledger, now| settle(ledger, now, ended));
             return Begun::Answered(AdmitReply::Stale { version });
         }
         // Parked before it asks, so that no turn can come too early.
         let (sender, verdict) = oneshot::channel();
         self.core.borrow_mut().parked.insert(request.ticket.clone(), sender);
-        let admitted = self.run(|ledger, now| (ledger.candidates(now, request), ledger.admit(now, request)));
+        let admitted = self.run(|ledger, now| {
+            settle(ledger, now, ended);
+            (ledger.candidates(now, request), ledger.admit(now, request))
+        });
         let reply = match admitted {
             (candidates, Admission::Granted(grant)) => AdmitReply::Granted(grant, candidates),
             (candidates, Admission::Refused(refusal)) => AdmitReply::Refused(refusal, candidates),
@@ -382,6 +384,12 @@ impl Core {
         }
         self.alarm = Some(next);
         Some(next)
+    }
+}
+
+fn settle(ledger: &mut Ledger<Zones>, now: Millis, ended: &[SettleRequest]) {
+    for SettleRequest { lease, outcome } in ended {
+        ledger.settle(now, lease, outcome);
     }
 }
 

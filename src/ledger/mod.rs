@@ -2,7 +2,7 @@
 //!
 //! `state` is the pure machine, `admission` its decisions, `account`, `meter` and `window` what it knows of one account,
 //! `pool` and `queue` its order; `journal` and `restore` are its life after death. `ledger_object` is the shell around
-//! it, `store` its SQLite, `client` the way to it from a Worker.
+//! it, `store` its SQLite, `client` the way to it from a Worker, on which `settlements` wait for company.
 mod account;
 mod admission;
 mod candidates;
@@ -17,6 +17,7 @@ pub mod protocol;
 mod queue;
 mod restore;
 mod settings;
+mod settlements;
 pub mod shard;
 mod state;
 mod status;

@@ -80,10 +80,11 @@ impl Service<'_> {
         }
     }
 
-    /// The call is over, whatever its end.
-    pub async fn finish(&self) {
-        if let Service::DeepseekWeb(call) = self {
-            call.finish().await;
+    /// The call is over, whatever its end: what is left to do for it, where there is something.
+    pub fn finish(&self) -> Option<impl Future<Output = ()>> {
+        match self {
+            Service::DeepseekWeb(call) => Some(call.finish()),
+            _ => None,
         }
     }
 }
