@@ -1,4 +1,5 @@
 //! The Worker's side of the ledger: its methods, each with a deadline, and the search over its shards.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -225,7 +226,11 @@ pub fn settle(lease: &Lease, outcome: Outcome) {
 
 /// Sends, after a moment, the settlements that no admission took along. For the end of a task that nobody waits for.
 pub async fn send_settlements(env: &Env) {
-    join_all(settlements::take_rest().await.into_iter().map(async |(shard, ended)| {
+    send(env, settlements::take_rest().await).await;
+}
+
+async fn send(env: &Env, waiting: BTreeMap<u32, Vec<SettleRequest>>) {
+    join_all(waiting.into_iter().map(async |(shard, ended)| {
         // The call logs its own failure.
         if call::<()>(env, shard, "settle", &ended, DEADLINE).await.is_err() {
             settlements::add(shard, ended);
@@ -282,11 +287,12 @@ pub async fn tested(env: &Env, account: &str, shards: u32, outcome: &Outcome) {
     drop(call::<bool>(env, shard::of(account, shards), "tested", &(account, outcome), DEADLINE).await);
 }
 
-/// What every account is doing, over all shards.
+/// What every account is doing, over all shards, after what has ended in this isolate.
 ///
 /// # Errors
 /// `Internal` when the ledger does not answer.
 pub async fn status(env: &Env, shards: u32) -> Result<Status, ChatError> {
+    send(env, settlements::take_all()).await;
     let parts = join_all((0..shards).map(|shard| call::<Status>(env, shard, "status", &(), DEADLINE))).await;
     Ok(Status::merge(parts.into_iter().collect::<Result<_, _>>()?))
 }
@@ -296,6 +302,7 @@ pub async fn status(env: &Env, shards: u32) -> Result<Status, ChatError> {
 /// # Errors
 /// `Internal` when the ledger does not answer.
 pub async fn key_status(env: &Env, shards: u32, id: &str) -> Result<Option<KeyStatus>, ChatError> {
+    send(env, settlements::take_all()).await;
     let mut parts = Vec::new();
     for shard in 0..shards {
         let key: Option<KeyStatus> = call(env, shard, "key_status", &id, DEADLINE).await?;
@@ -309,6 +316,7 @@ pub async fn key_status(env: &Env, shards: u32, id: &str) -> Result<Option<KeySt
 /// # Errors
 /// `Internal` when the ledger does not answer.
 pub async fn explain(env: &Env, request: &AdmitRequest, route: &Route) -> Result<Explanation, ChatError> {
+    send(env, settlements::take_all()).await;
     let parts =
         join_all(route.shards.iter().map(|shard| call::<Explanation>(env, *shard, "explain", request, DEADLINE))).await;
     Ok(Explanation::merge(parts.into_iter().collect::<Result<_, _>>()?))

@@ -34,6 +34,11 @@ pub(super) fn take(shard: u32) -> Vec<SettleRequest> {
     WAITING.with_borrow_mut(|waiting| waiting.by_shard.remove(&shard)).unwrap_or_default()
 }
 
+/// Takes all that waits.
+pub(super) fn take_all() -> BTreeMap<u32, Vec<SettleRequest>> {
+    WAITING.with_borrow_mut(|waiting| std::mem::take(&mut waiting.by_shard))
+}
+
 /// Waits a moment, then takes what still waits; nothing where another task will.
 pub(super) async fn take_rest() -> BTreeMap<u32, Vec<SettleRequest>> {
     let now = Date::now().as_millis();
