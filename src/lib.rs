@@ -30,7 +30,8 @@ pub mod tokens;
 pub mod tools;
 pub mod upstream;
 
-use worker::{Context, Env, Request, Response, Result, event};
+use web_sys::{Request, Response};
+use worker::{Context, Env, Result, event};
 
 /// Answers one HTTP request.
 #[event(fetch)]

@@ -1,9 +1,9 @@
 //! The way in: request ids, CORS, routes, who is calling; then on to the room that answers.
 mod answer;
 mod attempt;
-mod body;
 mod caller;
 mod credentials;
+mod incoming;
 mod me;
 mod passage;
 mod path;
@@ -19,7 +19,8 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use serde_json::json;
-use worker::{Context, Date, Env, Request, Response, Result};
+use web_sys::{Request, Response};
+use worker::{Context, Date, Env};
 
 use crate::admin;
 use crate::chat::{ChatError, Endpoint, ErrorKind};
@@ -30,9 +31,11 @@ use crate::stats::{self, Capture, Record, plan};
 use crate::stream::pipe::Departure;
 use answer::{Answer, Head};
 use caller::Caller;
+use incoming::Incoming;
 use path::Route;
 use pooled::Call;
 use remember::Memory;
+use respond::Outgoing;
 
 /// An operator may always send this much: a bound that is too small must not lock out who can change it.
 const ADMIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
@@ -41,41 +44,34 @@ const ADMIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// None but the platform's own.
-pub async fn handle(mut request: Request, env: Env, context: Context) -> Result<Response> {
+pub async fn handle(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     plan::count_request();
     let request_id = request_id();
-    // As it came: the crate takes every method that it does not know for GET.
-    let method = request.inner().method();
-    let path = request.path();
-    let is_admin = path::is_operators(&path);
-    let answer = if method == "OPTIONS" && !is_admin {
-        respond::preflight(request.headers().get("access-control-request-headers")?.as_deref())?
+    let request = Incoming::new(request);
+    let is_admin = path::is_operators(&request.path);
+    let answer = if request.method == "OPTIONS" && !is_admin {
+        respond::preflight(request.header("access-control-request-headers"))
     } else {
-        let dialect = path::dialect(&path, request.headers().has("anthropic-version")?);
-        match Route::find(&method, &path) {
-            Ok(route) => recorded(&mut request, &env, &context, route, dialect, &request_id).await,
+        let dialect = path::dialect(&request.path, request.header("anthropic-version").is_some());
+        match Route::find(&request.method, &request.path) {
+            Ok(route) => recorded(&request, &env, &context, route, dialect, &request_id).await,
             Err(error) => Err(error),
         }
-        .or_else(|error| respond::error(&error, dialect, &request_id))?
+        .unwrap_or_else(|error| respond::error(&error, dialect, &request_id))
     };
-    let origin = (!is_admin).then(source::cors_origin);
-    respond::finish(&answer, &request_id, origin.as_deref())?;
-    if method == "HEAD" {
-        let headers = answer.headers().clone();
-        return Ok(worker::ResponseBuilder::new().with_status(answer.status_code()).with_headers(headers).empty());
-    }
-    Ok(answer)
+    let answer = answer.finish(&request_id, (!is_admin).then(source::cors_origin));
+    if request.method == "HEAD" { answer.without_body() } else { answer }.send()
 }
 
 /// Answers, and records a call that is refused before its task begins; whatever a client asks for, if it has no good key.
 async fn recorded(
-    request: &mut Request,
+    request: &Incoming,
     env: &Env,
     context: &Context,
     route: Route,
     dialect: Dialect,
     request_id: &str,
-) -> std::result::Result<Response, ChatError> {
+) -> Result<Outgoing, ChatError> {
     let mut record = Record::of(request_id, Date::now().as_millis(), dialect, route.name());
     let is_call = matches!(route, Route::Call(..));
     let answer = answer(request, env, context, route, dialect, &mut record).await;
@@ -84,7 +80,7 @@ async fn recorded(
         && !record.endpoint.is_empty()
     {
         record.fail(Date::now().as_millis(), error);
-        record.address = request.headers().get("cf-connecting-ip").ok().flatten();
+        record.address = request.header("cf-connecting-ip").map(str::to_owned);
         let env = env.clone();
         context.wait_until(async move { stats::client::record(&env, &source::stats(), &record).await });
     }
@@ -92,26 +88,26 @@ async fn recorded(
 }
 
 async fn answer(
-    request: &mut Request,
+    request: &Incoming,
     env: &Env,
     context: &Context,
     route: Route,
     dialect: Dialect,
     record: &mut Record,
-) -> std::result::Result<Response, ChatError> {
-    let answer = match route {
+) -> Result<Outgoing, ChatError> {
+    Ok(match route {
         Route::Health => respond::json(200, &health()),
         Route::Admin(segments) => return admin_answer(request, env, context, &segments).await,
         Route::Call(dialect, endpoint) => return call(request, env, context, (dialect, endpoint), record).await,
         Route::CountTokens => {
             let caller = identify(request, env, record).await?;
-            let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
+            let body = request.body(caller.hot().settings.max_body_bytes).await?;
             respond::json(200, &json!({"input_tokens": anthropic::request::count(&body)?}))
         }
         Route::Response(id) => {
             let caller = identify(request, env, record).await?;
             // Never JSON where a stream is wanted (T1).
-            if query(request)?.iter().any(|(field, value)| field == "stream" && value != "false") {
+            if request.query().iter().any(|(field, value)| field == "stream" && value != "false") {
                 return Err(ChatError::field("stream", "`stream`: a response that is kept is given as a whole."));
             }
             respond::json(200, &memory(env, &caller)?.response(&id).await?)
@@ -126,7 +122,7 @@ async fn answer(
             respond::json(
                 200,
                 &match dialect {
-                    Dialect::Anthropic => anthropic::models::page(&models, &query(request)?),
+                    Dialect::Anthropic => anthropic::models::page(&models, &request.query()),
                     Dialect::Openai | Dialect::Responses => openai::models::list(&models),
                 },
             )
@@ -144,17 +140,16 @@ async fn answer(
             identify(request, env, record).await?;
             respond::json(200, &status::body(env).await?)
         }
-    };
-    answer.map_err(internal)
+    })
 }
 
 async fn call(
-    request: &mut Request,
+    request: &Incoming,
     env: &Env,
     context: &Context,
     (dialect, endpoint): (Dialect, Endpoint),
     record: &mut Record,
-) -> std::result::Result<Response, ChatError> {
+) -> Result<Outgoing, ChatError> {
     // Its task holds the context from the first, lest a caller who leaves now takes the context away.
     let (start, started) = oneshot::channel::<(Call, Answer)>();
     context.wait_until(async move {
@@ -162,9 +157,9 @@ async fn call(
             call.run(answer).await;
         }
     });
-    let departure = Departure::new(&request.inner().signal());
+    let departure = Departure::new(&request.signal());
     let caller = identify(request, env, record).await?;
-    let body = body::read(request, caller.hot().settings.max_body_bytes).await?;
+    let body = request.body(caller.hot().settings.max_body_bytes).await?;
     let memory = memory(env, &caller)?;
     let settings = &caller.hot().settings;
     let shown = settings.log_bodies.then(|| body.get(..settings.stats.body_bytes).unwrap_or(&body));
@@ -217,54 +212,48 @@ async fn call(
         Ok(Head::Failed(error, receipt)) => (respond::error(&error, dialect, &request_id), receipt),
         Err(oneshot::Canceled) => return Err(ChatError::new(ErrorKind::InvalidRequest, "The caller left.")),
     };
-    let answer = answer.map_err(internal)?;
-    let headers = answer.headers();
-    headers.set("x-weir-attempts", &receipt.attempts.to_string()).map_err(internal)?;
-    headers.set("x-weir-queue-ms", &receipt.waited_ms.to_string()).map_err(internal)?;
-    if !receipt.model.is_empty() {
-        headers.set("x-weir-model", &percent_encoded(&receipt.model)).map_err(internal)?;
-    }
-    Ok(answer)
+    let answer = answer
+        .with("x-weir-attempts", receipt.attempts.to_string())
+        .with("x-weir-queue-ms", receipt.waited_ms.to_string());
+    Ok(match receipt.model.as_str() {
+        "" => answer,
+        model => answer.with("x-weir-model", percent_encoded(model)),
+    })
 }
 
 async fn admin_answer(
-    request: &mut Request,
+    request: &Incoming,
     env: &Env,
     context: &Context,
     segments: &[String],
-) -> std::result::Result<Response, ChatError> {
-    let body = body::read(request, source::max_body_bytes().max(ADMIN_BODY_BYTES)).await?;
-    let query = query(request)?;
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    let authorization = header("authorization");
-    let keys = credentials::presented(authorization.as_deref(), None);
+) -> Result<Outgoing, ChatError> {
+    let body = request.body(source::max_body_bytes().max(ADMIN_BODY_BYTES)).await?;
+    let keys = credentials::presented(request.header("authorization"), None);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let reply = admin::handle(
         admin::AdminCall {
-            method: &request.inner().method(),
+            method: &request.method,
             path: &path,
-            query: &query,
+            query: &request.query(),
             bearer: keys.first().map(String::as_str),
-            address: header("cf-connecting-ip").as_deref(),
+            address: request.header("cf-connecting-ip"),
             body: &body,
-            local: matches!(request.url().map_err(internal)?.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
-            signal: &request.inner().signal(),
+            local: matches!(request.host.as_str(), "localhost" | "127.0.0.1" | "[::1]"),
+            signal: &request.signal(),
             context,
         },
         env,
     )
     .await?;
-    match reply.stream {
+    Ok(match reply.stream {
         Some(readable) => respond::stream(readable),
         None => respond::json(reply.status, &reply.body),
-    }
-    .map_err(internal)
+    })
 }
 
 /// Who is calling; noted in the record, but nothing of a key that is not known.
-async fn identify(request: &Request, env: &Env, record: &mut Record) -> std::result::Result<Caller, ChatError> {
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    let keys = credentials::presented(header("authorization").as_deref(), header("x-api-key").as_deref());
+async fn identify(request: &Incoming, env: &Env, record: &mut Record) -> Result<Caller, ChatError> {
+    let keys = credentials::presented(request.header("authorization"), request.header("x-api-key"));
     let identified = Caller::identify(env, &keys).await;
     let key = match &identified {
         Ok(caller) => caller.key(),
@@ -277,7 +266,7 @@ async fn identify(request: &Request, env: &Env, record: &mut Record) -> std::res
     identified.map_err(|refused| refused.error)
 }
 
-fn memory(env: &Env, caller: &Caller) -> std::result::Result<Memory, ChatError> {
+fn memory(env: &Env, caller: &Caller) -> Result<Memory, ChatError> {
     let settings = caller.hot().settings.memory.clone();
     Ok(Memory { env: env.clone(), owner: caller.owner(env)?, settings, known: Rc::default() })
 }
@@ -286,14 +275,9 @@ fn health() -> serde_json::Value {
     json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "timestamp": Date::now().as_millis() / 1000})
 }
 
-fn query(request: &Request) -> std::result::Result<Vec<(String, String)>, ChatError> {
-    Ok(request.url().map_err(internal)?.query_pairs().into_owned().collect())
-}
-
 /// Codex asks for a WebSocket first, and goes on without one after this very status (api-conformance R3).
-fn upgrade(request: &Request) -> ChatError {
-    let wants_socket = request.headers().get("upgrade").ok().flatten().is_some();
-    let (kind, message) = match wants_socket {
+fn upgrade(request: &Incoming) -> ChatError {
+    let (kind, message) = match request.header("upgrade").is_some() {
         true => (ErrorKind::UpgradeRequired, "WebSockets are not served here. Send the request by POST."),
         false => (ErrorKind::MethodNotAllowed, "Use POST."),
     };
@@ -315,9 +299,4 @@ fn random_hex() -> String {
         worker::console_error!("no randomness for an id");
     }
     format!("{:032x}", u128::from_be_bytes(bytes))
-}
-
-fn internal(error: impl std::fmt::Display) -> ChatError {
-    worker::console_error!("{error}");
-    ChatError::new(ErrorKind::Internal, "Something went wrong inside the gateway. Please try again.")
 }
