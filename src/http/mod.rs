@@ -1,4 +1,5 @@
 //! The way in: request ids, CORS, routes, who is calling; then on to the room that answers.
+mod admit;
 mod answer;
 mod attempt;
 mod caller;
@@ -9,6 +10,7 @@ mod passage;
 mod path;
 mod pooled;
 pub mod probe;
+mod question;
 mod remember;
 mod respond;
 mod status;

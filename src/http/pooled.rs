@@ -4,35 +4,23 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures::future::{Either, OptionFuture, join, select};
-use memchr::memmem;
+use futures::future::{OptionFuture, join};
 use worker::{Date, Env};
 
+use super::admit::NoLease;
 use super::answer::{Answer, Receipt};
 use super::attempt::{Ended, Try};
 use super::caller::{Caller, Candidate, Plan};
+use super::question::{Login, Question};
 use super::remember::Memory;
-use crate::chat::{Body, ChatError, ChatRequest, Envelope, ErrorKind, Outcome};
-use crate::config::{Kind, Secrets, Settings, source};
-use crate::dialect::{Reply, openai};
+use crate::chat::{ChatError, Envelope, ErrorKind, Outcome};
+use crate::config::{Secrets, Settings, source};
+use crate::dialect::Reply;
 use crate::ledger::Candidates;
-use crate::ledger::client::{self, Admitted, Lease, Route};
-use crate::ledger::protocol::{AdmitRequest, Reason, Refusal};
+use crate::ledger::client::{self, Lease};
 use crate::stats::{self, Capture, Record};
 use crate::stream::pipe::Departure;
-use crate::stream::splice::Edit;
-use crate::upstream::deepseek_web;
-use crate::upstream::deepseek_web::call::Owner;
-use crate::upstream::deepseek_web::session::Credential;
 use crate::upstream::failure::{self, Failure};
-use crate::upstream::openai::call::{self, Ask};
-use crate::upstream::openai::encode::Reasoning;
-use crate::upstream::openai::thoughts;
-use crate::upstream::service::Service;
-use crate::upstream::volcengine_console;
-
-/// How often an admission is asked for again because the configuration changed under it, or a grant came too late.
-const READMISSIONS: u32 = 5;
 
 /// One call.
 pub(super) struct Call {
@@ -49,27 +37,10 @@ pub(super) struct Call {
 
 /// What one call has tried so far.
 #[derive(Default)]
-struct Tries {
-    receipt: Receipt,
-    accounts: Vec<String>,
-    last: Option<Failure>,
-}
-
-/// With what an account is used.
-pub(super) enum Login<'a> {
-    Pooled {
-        account: &'a str,
-        secrets: &'a Secrets,
-        sealed: &'a str,
-    },
-    /// The caller's own credential.
-    Direct(&'a str),
-}
-
-/// Why a call has no lease.
-enum NoLease {
-    Left,
-    Refused(ChatError),
+pub(super) struct Tries {
+    pub(super) receipt: Receipt,
+    pub(super) accounts: Vec<String>,
+    pub(super) last: Option<Failure>,
 }
 
 impl Call {
@@ -91,13 +62,13 @@ impl Call {
             Plan::Direct(candidate, credential) => {
                 let settings = self.caller.hot().settings.clone();
                 let receipt = Receipt { attempts: 1, waited_ms: 0, model: candidate.model.clone() };
-                let chat = match self.chat(&candidate).await {
+                let chat = match self.question().chat(&candidate).await {
                     Ok(chat) => chat,
                     Err(error) => return self.fail(answer, error, receipt).await,
                 };
                 self.begin_try("", "", 0);
-                let (login, edits) = (Login::Direct(&credential), self.edits(&candidate).await);
-                let Some(service) = self.service(&candidate, login, chat.as_ref(), edits) else { return };
+                let (login, edits) = (Login::Direct(&credential), self.question().edits(&candidate).await);
+                let Some(service) = self.question().service(&candidate, login, chat.as_ref(), edits) else { return };
                 let attempt = self.attempt(&settings, &candidate, receipt.clone(), Rc::new(|| {}));
                 let ended = attempt.run(&service, answer).await;
                 OptionFuture::from(service.finish()).await;
@@ -146,11 +117,13 @@ impl Call {
         receipt.model.clone_from(&candidate.model);
         self.record.borrow_mut().served_model.clone_from(&candidate.model);
         let login = Login::Pooled { account: &grant.account, secrets: &secrets, sealed: &grant.sealed };
-        let chat = match self.chat(&candidate).await {
+        let chat = match self.question().chat(&candidate).await {
             Ok(chat) => chat,
             Err(error) => return self.settle(lease, Ended::Failed(of_caller(error))),
         };
-        let Some(service) = self.service(&candidate, login, chat.as_ref(), self.edits(&candidate).await) else {
+        let Some(service) =
+            self.question().service(&candidate, login, chat.as_ref(), self.question().edits(&candidate).await)
+        else {
             return self.settle(lease, Ended::Failed(unreadable()));
         };
         let (env, renewed) = (self.env.clone(), lease.clone());
@@ -186,7 +159,7 @@ impl Call {
     }
 
     /// Notes in the record from which accounts one is chosen.
-    fn choose(&self, candidates: Candidates) {
+    pub(super) fn choose(&self, candidates: Candidates) {
         let max = self.caller.hot().settings.stats.candidates_max;
         self.record.borrow_mut().candidates.again(candidates, max);
     }
@@ -220,102 +193,9 @@ impl Call {
         self.record.borrow_mut().answer = self.capture.text(secrets.0.values());
     }
 
-    /// The call in common words, for a service that does not speak the caller's.
-    pub(super) async fn chat(&self, candidate: &Candidate) -> Result<Option<ChatRequest>, ChatError> {
-        let chat = match (candidate.kind, &self.envelope.body) {
-            (Kind::Openai, Body::Openai(_)) => return Ok(None),
-            (_, Body::Openai(raw)) => openai::chat::decode(&raw.bytes)?,
-            (_, Body::Chat { chat, .. }) => (**chat).clone(),
-        };
-        let mut chat = if candidate.takes_media { chat } else { chat.without_media()? };
-        if candidate.kind == Kind::Openai && self.memory.settings.reasoning {
-            let calls = chat.silent_callers().filter_map(|message| Some(message.tool_calls.first()?.id.clone()));
-            let thoughts = self.memory.thoughts(calls.collect()).await;
-            let wants_any = candidate.limits.reasoning == Reasoning::Thinking;
-            for message in chat.silent_callers() {
-                let known = message.tool_calls.first().and_then(|call| thoughts.get(&call.id).cloned());
-                message.reasoning = known.or(wants_any.then(String::new));
-            }
-        }
-        Ok(Some(chat))
-    }
-
-    /// The thoughts that a body lacks which goes to its service as it is.
-    async fn edits(&self, candidate: &Candidate) -> Vec<Edit> {
-        let Body::Openai(raw) = &self.envelope.body else { return Vec::new() };
-        if candidate.limits.reasoning != Reasoning::Thinking || !self.memory.settings.reasoning {
-            return Vec::new();
-        }
-        let silent = thoughts::silent(raw);
-        let known = self.memory.thoughts(silent.iter().map(|silent| silent.call.clone()).collect()).await;
-        thoughts::edits(&silent, &known)
-    }
-
-    /// Whether the thoughts behind the answer's tool calls are remembered. An answer that goes to its caller as it is is
-    /// read for them only where the service is known to want them back.
-    fn remembers(&self, candidate: &Candidate) -> bool {
-        let uses_tools = match &self.envelope.body {
-            Body::Openai(raw) => {
-                candidate.limits.reasoning == Reasoning::Thinking && memmem::find(&raw.bytes, b"\"tools\"").is_some()
-            }
-            Body::Chat { chat, .. } => !chat.tools.is_empty(),
-        };
-        candidate.kind == Kind::Openai && uses_tools && self.memory.settings.reasoning
-    }
-
-    /// Whether the call holds pictures or documents, which not every upstream takes.
-    fn shows(&self) -> bool {
-        match &self.envelope.body {
-            Body::Openai(raw) => memmem::find(&raw.bytes, b"\"image_url\"").is_some(),
-            Body::Chat { chat, .. } => chat.shows(),
-        }
-    }
-
-    /// The candidate's service, with what it takes to ask it; `None` where the account lacks a credential.
-    pub(super) fn service<'a>(
-        &'a self,
-        candidate: &'a Candidate,
-        login: Login<'a>,
-        chat: Option<&'a ChatRequest>,
-        edits: Vec<Edit>,
-    ) -> Option<Service<'a>> {
-        let (envelope, settings) = (&self.envelope, &self.caller.hot().settings);
-        let (base_url, model) = (candidate.base_url.as_str(), candidate.model.as_str());
-        let ask = match (candidate.kind, &envelope.body, chat) {
-            (Kind::Openai, Body::Openai(raw), _) => Ask::Same(raw, edits),
-            (Kind::Openai, Body::Chat { prompt_tokens, .. }, Some(chat)) => Ask::Chat(chat, *prompt_tokens),
-            (_, _, None) => return None,
-            (Kind::VolcengineConsole, _, Some(request)) => {
-                let Login::Pooled { secrets, .. } = login else { return None };
-                return Some(Service::VolcengineConsole(Box::new(volcengine_console::call::Call {
-                    url: base_url,
-                    model,
-                    settings: &settings.volcengine_console,
-                    secrets,
-                    shared_authorization: source::variable(&self.env, "VOLCENGINE_AUTHORIZATION"),
-                    request,
-                    whole: !envelope.stream,
-                })));
-            }
-            (_, _, Some(chat)) => {
-                let (account, credential) = match login {
-                    Login::Pooled { account, sealed, .. } => {
-                        (account.to_owned(), Credential::Sealed(sealed.to_owned()))
-                    }
-                    Login::Direct(token) => (direct_name(&self.env, token)?, Credential::Token(token.to_owned())),
-                };
-                let settings = &settings.deepseek_web;
-                let owner = Owner { account: &account, credential, base_url, settings };
-                let call = deepseek_web::call::Call::new(&self.env, owner, model, chat, !envelope.stream);
-                return Some(Service::DeepseekWeb(Box::new(call)));
-            }
-        };
-        let credential = match login {
-            Login::Pooled { secrets, .. } => secrets.api_key()?,
-            Login::Direct(credential) => credential,
-        };
-        let limits = candidate.limits;
-        Some(Service::Openai(call::Call { envelope, ask, base_url, model, limits, credential }))
+    fn question(&self) -> Question<'_> {
+        let settings = &self.caller.hot().settings;
+        Question { env: &self.env, settings, envelope: &self.envelope, memory: Some(&self.memory) }
     }
 
     fn attempt<'a>(
@@ -328,7 +208,7 @@ impl Call {
         Try {
             reply: &self.reply,
             memory: &self.memory,
-            remembers: self.remembers(candidate),
+            remembers: self.question().remembers(candidate),
             settings,
             departure: &self.departure,
             record: &self.record,
@@ -338,68 +218,6 @@ impl Call {
             renew,
             renew_ms: client::RENEW_MS,
         }
-    }
-
-    /// Asks the ledger for an account that was not tried, and waits in its queue.
-    async fn admit(&mut self, tries: &Tries) -> Result<Lease, NoLease> {
-        for _ in 0..READMISSIONS {
-            let request = self.admit_request(tries).map_err(NoLease::Refused)?;
-            match self.ask(&request).await? {
-                Admitted::Leased(lease) if self.departure.is_gone() => {
-                    client::settle(&lease, Outcome::Unused);
-                    return Err(NoLease::Left);
-                }
-                Admitted::Leased(lease) if !lease.grant.confirm || client::renew(&self.env, &lease).await => {
-                    return Ok(lease);
-                }
-                // What came too late passes on; the key's part of it does not by itself.
-                Admitted::Leased(lease) => client::settle(&lease, Outcome::Unused),
-                Admitted::Stale { version } => {
-                    let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
-                    self.caller.reload(hot).map_err(NoLease::Refused)?;
-                }
-                Admitted::Refused(refusal, candidates) => {
-                    self.choose(candidates);
-                    return Err(NoLease::Refused(refused(refusal, tries)));
-                }
-            }
-        }
-        let message = "The configuration is changing too fast to serve this call. Please try again.";
-        Err(NoLease::Refused(ChatError::new(ErrorKind::Internal, message)))
-    }
-
-    fn admit_request(&self, tries: &Tries) -> Result<AdmitRequest, ChatError> {
-        let stats = &self.caller.hot().settings.stats;
-        Ok(AdmitRequest {
-            version: self.caller.hot().version,
-            ticket: format!("{}-{}", self.request_id, tries.receipt.attempts),
-            key: self.caller.key_id().to_owned(),
-            upstreams: self.caller.upstreams(&self.envelope.model, self.envelope.endpoint, self.shows())?,
-            exclude: tries.accounts.clone(),
-            conversation: self.envelope.conversation.map(|hash| hash.to_string()),
-            tokens: self.envelope.tokens,
-            waits: true,
-            candidates_max: if stats.enabled { stats.candidates_max } else { 0 },
-        })
-    }
-
-    /// One question to the ledger. A caller who leaves the queue gives up the place, and a grant that came all the same.
-    async fn ask(&self, request: &AdmitRequest) -> Result<Admitted, NoLease> {
-        let queue_ms = self.caller.hot().settings.queue.max_wait_ms;
-        let name = request.conversation.as_deref().unwrap_or(&request.ticket);
-        let route: Route = self.caller.ledger_route(&request.upstreams, name);
-        let asking = client::admit(&self.env, request, &route, queue_ms, || self.departure.is_gone());
-        let reply = match select(Box::pin(asking), Box::pin(self.departure.wait())).await {
-            Either::Left((reply, _)) => reply,
-            Either::Right(((), asking)) => {
-                client::cancel(&self.env, &request.ticket, &route).await;
-                if let Ok(Admitted::Leased(lease)) = asking.await {
-                    client::settle(&lease, Outcome::Unused);
-                }
-                return Err(NoLease::Left);
-            }
-        };
-        reply.map_err(NoLease::Refused)
     }
 }
 
@@ -418,11 +236,6 @@ pub(super) fn of_caller(error: ChatError) -> Failure {
     Failure { outcome: Outcome::Unused, error, retry: false }
 }
 
-/// The name of a direct caller's `Session`: the same for the same token, and nothing can be read from it.
-fn direct_name(env: &Env, token: &str) -> Option<String> {
-    Some(format!("direct-{}", source::vault(env).ok()?.hash_key(token)))
-}
-
 fn unreadable() -> Failure {
     let text = "The account's secret cannot be read: was MASTER_KEY changed?";
     Failure {
@@ -430,33 +243,4 @@ fn unreadable() -> Failure {
         error: failure::of_network().error,
         retry: true,
     }
-}
-
-/// What the caller is told when the ledger grants nothing.
-///
-/// After a failed try the upstream's failure says more than "nobody else is left"; but a limit that all accounts share
-/// is told with the ledger's own time.
-fn refused(refusal: Refusal, tries: &Tries) -> ChatError {
-    let kind = match refusal.reason {
-        Reason::QueueFull => ErrorKind::QueueFull,
-        Reason::DailyLimit => ErrorKind::DailyLimit,
-        Reason::RateLimited => ErrorKind::RateLimited,
-        Reason::KeyLimit => ErrorKind::KeyLimit,
-        Reason::KeyRevoked => ErrorKind::InvalidKey,
-        Reason::NoAccount | Reason::Exhausted => ErrorKind::NoAccount,
-    };
-    if let Some(last) = &tries.last {
-        let by_upstream = matches!(last.outcome, Outcome::RateLimited { .. });
-        return match refusal.reason {
-            Reason::Exhausted if by_upstream && refusal.retry_after_ms.is_some() => {
-                let message = "All accounts for this model are rate limited by the upstream.";
-                ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(ErrorKind::RateLimited, message) }
-            }
-            Reason::RateLimited | Reason::DailyLimit | Reason::KeyLimit if by_upstream => {
-                ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(kind, refusal.detail) }
-            }
-            _ => last.error.clone(),
-        };
-    }
-    ChatError { retry_after_ms: refusal.retry_after_ms, ..ChatError::new(kind, refusal.detail) }
 }

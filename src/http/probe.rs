@@ -1,5 +1,5 @@
 //! One short call on one account, past the ledger: also on an account that the pool passes over.
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,13 +10,11 @@ use web_sys::{AbortController, AbortSignal};
 use worker::{Date, Delay, Env};
 
 use super::caller::Caller;
-use super::pooled::{Call, Login, of_caller};
-use super::remember::Memory;
+use super::pooled::of_caller;
+use super::question::{Login, Question};
 use crate::chat::{ChatError, ChatEvent, Endpoint, ErrorKind, Usage};
 use crate::config::{Hot, source};
-use crate::dialect::{Head, Reply, openai};
-use crate::stats::{Capture, Record};
-use crate::stream::pipe::Departure;
+use crate::dialect::openai;
 use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
 use crate::upstream::service::{Opened, Service};
@@ -73,30 +71,14 @@ async fn call(
         "model": model, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": ANSWER_TOKENS, "stream": false,
     });
     let decoded = openai::request::decode(Endpoint::Chat, body.to_string().into_bytes());
-    let (envelope, form) = decoded.map_err(of_caller)?;
+    let (envelope, _) = decoded.map_err(of_caller)?;
     let no_controller = |_| of_caller(ChatError::new(ErrorKind::Internal, "The call cannot be aborted."));
     let abort = AbortController::new().map_err(no_controller)?;
-    let head = Head { id: String::new(), created: 0, model: model.to_owned(), request_id: String::new() };
-    let memory = Memory {
-        env: env.clone(),
-        owner: String::new(),
-        settings: caller.hot().settings.memory.clone(),
-        known: Default::default(),
-    };
-    let call = Call {
-        env: env.clone(),
-        request_id: String::new(),
-        caller,
-        envelope,
-        reply: Reply::new(head, false, form),
-        memory,
-        departure: Departure::new(&abort.signal()),
-        record: RefCell::new(Record::default()),
-        capture: Capture::default(),
-    };
-    let chat = call.chat(&candidate).await.map_err(of_caller)?;
+    let settings = &caller.hot().settings;
+    let question = Question { env, settings, envelope: &envelope, memory: None };
+    let chat = question.chat(&candidate).await.map_err(of_caller)?;
     let login = Login::Pooled { account, secrets: &secrets, sealed };
-    let service = call.service(&candidate, login, chat.as_ref(), Vec::new());
+    let service = question.service(&candidate, login, chat.as_ref(), Vec::new());
     let no_credential = || of_caller(ChatError::new(ErrorKind::NoAccount, "The account has no credential."));
     let service = service.ok_or_else(no_credential)?;
     let signal = abort.signal();
