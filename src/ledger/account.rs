@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Day, Millis};
 use super::meter::{Gate, Limit, Meter, WHOLE};
 use super::settings::{AccountSpec, Settings};
+use super::tournament::Key;
 use crate::chat::Outcome;
 
-/// The order in which eligible accounts are served; the smallest is first. Packed, since the indexes of large pools live
-/// and die by their size.
+/// The order in which eligible accounts are served; the smallest is first. Packed, since it is compared all the time: 32
+/// bits of priority, the highest first; 32 bits of load, the least first; 22 bits of headroom, the most first; 42 bits of
+/// the time of the last use, the earliest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
-    /// 32 bits of priority, the highest first; 32 bits of load, the least first.
-    claim: u64,
-    /// 22 bits of headroom, the most first; 42 bits of the time of the last use, the earliest first.
-    rest: u64,
-    index: u32,
+pub(super) struct Rank(u128);
+
+impl Key for Rank {
+    const NONE: Self = Rank(u128::MAX);
 }
 
 /// Parts of one call in flight, for a load in proportion to a weight.
@@ -23,24 +23,17 @@ const LOAD: u64 = 1 << 18;
 const TIME_BITS: u32 = 42;
 
 impl Rank {
-    fn new(priority: i32, load: u64, headroom: u64, last_used: Millis, index: usize) -> Rank {
+    fn new(priority: i32, load: u64, headroom: u64, last_used: Millis) -> Rank {
         let priority = u64::from(i32::MAX.abs_diff(priority));
+        let claim = (priority << 32) | load.min(u64::from(u32::MAX - 1));
         let least_room = WHOLE.saturating_sub(headroom).min(WHOLE - 1);
-        Rank {
-            claim: (priority << 32) | load.min(u64::from(u32::MAX)),
-            rest: (least_room << TIME_BITS) | last_used.min((1 << TIME_BITS) - 1),
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-        }
+        let rest = (least_room << TIME_BITS) | last_used.min((1 << TIME_BITS) - 1);
+        Rank((u128::from(claim) << 64) | u128::from(rest))
     }
 
     /// Whether another account has the same priority.
     pub(super) fn is_peer(self, other: Rank) -> bool {
-        self.claim >> 32 == other.claim >> 32
-    }
-
-    /// Where the account stands among all.
-    pub(super) fn index(self) -> usize {
-        self.index as usize
+        self.0 >> 96 == other.0 >> 96
     }
 }
 
@@ -113,12 +106,10 @@ pub(super) struct Account {
     pub(super) health: Health,
     /// Taken out of the configuration; kept while it has leases.
     pub(super) removed: bool,
-    /// The pools that it is in.
-    pub(super) pools: Vec<u64>,
+    /// The pools that it is in, and its seat in each.
+    pub(super) seats: Vec<(u64, usize)>,
     /// How it stands in those pools.
     pub(super) standing: Standing,
-    /// When it must be looked at again.
-    pub(super) wake: Option<Millis>,
     /// Its health changed since it was stored.
     pub(super) dirty: bool,
 }
@@ -131,9 +122,8 @@ impl Account {
             meter,
             health: Health::default(),
             removed: false,
-            pools: Vec::new(),
+            seats: Vec::new(),
             standing: Standing::Closed(Cause::Condition),
-            wake: None,
             dirty: false,
         }
     }
@@ -150,7 +140,7 @@ impl Account {
     }
 
     /// Looks at the clock: ends what has ended, and says how the account stands.
-    pub(super) fn look(&mut self, index: usize, now: Millis, today: Day) -> Standing {
+    pub(super) fn look(&mut self, now: Millis, today: Day) -> Standing {
         self.meter.roll(now, today);
         match &mut self.health.condition {
             Condition::Cooling { until, trial, reason } if *until <= now => {
@@ -178,15 +168,15 @@ impl Account {
             (_, Some(until)) => Standing::Later(until, Cause::Condition),
             (Gate::NotBefore(at, limit), None) => Standing::Later(at, Cause::Limit(limit)),
             (Gate::UntilReleased(_), None) => Standing::Busy,
-            (Gate::Open, None) => Standing::Eligible(self.rank(index)),
+            (Gate::Open, None) => Standing::Eligible(self.rank()),
         }
     }
 
-    fn rank(&self, index: usize) -> Rank {
+    fn rank(&self) -> Rank {
         let load =
             self.meter.in_flight.saturating_mul(LOAD).checked_div(u64::from(self.spec.weight)).unwrap_or(u64::MAX);
         let last_used = self.meter.calls.last().unwrap_or(0);
-        Rank::new(self.spec.priority, load, self.meter.headroom(), last_used, index)
+        Rank::new(self.spec.priority, load, self.meter.headroom(), last_used)
     }
 
     /// Learns from how a call ended (architecture §3).

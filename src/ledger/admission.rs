@@ -1,5 +1,5 @@
 //! Who gets an account: the choice, the wait, and the reasons for a refusal.
-use super::account::{Cause, Condition, Rank, Standing};
+use super::account::{Cause, Condition, Standing};
 use super::clock::{Calendar, Millis};
 use super::meter::{Gate, Limit};
 use super::protocol::{AdmitRequest, Grant, Reason, Refusal};
@@ -109,27 +109,30 @@ impl<C: Calendar> Ledger<C> {
     fn choose(&self, now: Millis, request: &AdmitRequest, key: Option<usize>, pool_id: u64) -> Result<usize, Obstacle> {
         let Some(pool) = self.pools.get(&pool_id) else { return Err(Obstacle::Accounts) };
         let mut obstacle = Obstacle::Accounts;
-        let mut best: Option<Rank> = None;
-        for rank in pool.eligible.iter().copied() {
-            if self.is_excluded(request, rank.index()) {
+        let mut best = None;
+        for (rank, index) in pool.eligible() {
+            if self.is_excluded(request, index) {
                 continue;
             }
-            if self.has_room(now, rank.index(), request.tokens) {
-                best = Some(rank);
+            if self.has_room(now, index, request.tokens) {
+                best = Some((rank, index));
                 break;
             }
             obstacle = Obstacle::Tokens;
         }
-        let Some(best) = best else { return Err(obstacle) };
+        let Some((best_rank, best)) = best else { return Err(obstacle) };
         let life = self.settings.sticky_s.saturating_mul(1_000);
         let own =
             request.conversation.as_deref().zip(key).and_then(|(name, key)| self.sticky.get(key, name, now, life));
-        let own = own.and_then(|index| match self.accounts.get(index)?.standing {
-            Standing::Eligible(rank) if pool.eligible.contains(&rank) && rank.is_peer(best) => Some(index),
-            _ => None,
+        let own = own.filter(|index| {
+            let Some(account) = self.accounts.get(*index) else { return false };
+            let is_peer = matches!(account.standing, Standing::Eligible(rank) if rank.is_peer(best_rank));
+            is_peer
+                && account.seats.iter().any(|(pool, _)| *pool == pool_id)
+                && !self.is_excluded(request, *index)
+                && self.has_room(now, *index, request.tokens)
         });
-        let own = own.filter(|index| !self.is_excluded(request, *index) && self.has_room(now, *index, request.tokens));
-        Ok(own.unwrap_or(best.index()))
+        Ok(own.unwrap_or(best))
     }
 
     fn is_excluded(&self, request: &AdmitRequest, index: usize) -> bool {
@@ -153,7 +156,7 @@ impl<C: Calendar> Ledger<C> {
             pool.held = false;
         }
         let mut last = None;
-        while self.pools.values().any(|pool| pool.waiting > 0 && (!pool.eligible.is_empty() || pool.is_closed())) {
+        while self.pools.values().any(|pool| pool.waiting > 0 && (pool.is_open() || pool.is_closed())) {
             let Some((place, waiter)) = self.queue.after(last) else { break };
             last = Some(place);
             let Some(pool) = self.pools.get(&waiter.pool) else { continue };
@@ -163,7 +166,7 @@ impl<C: Calendar> Ledger<C> {
                 self.answer(place, Some(Err(refusal)));
                 continue;
             }
-            if pool.held || pool.eligible.is_empty() {
+            if pool.held || !pool.is_open() {
                 continue;
             }
             let waiter = waiter.clone();
@@ -226,7 +229,7 @@ impl<C: Calendar> Ledger<C> {
             Earliest::Never => return refused(self.closed(now, pool)),
             Earliest::Exhausted => {
                 let later =
-                    self.pools.get(&pool).and_then(|pool| pool.later.first()).map(|(at, _)| at.saturating_sub(now));
+                    self.pools.get(&pool).and_then(|pool| pool.later().next()).map(|(at, _)| at.saturating_sub(now));
                 let detail = "Every account that could serve this was tried.".to_owned();
                 return refused(Refusal { reason: Reason::Exhausted, retry_after_ms: later, detail });
             }
@@ -276,34 +279,34 @@ impl<C: Calendar> Ledger<C> {
 
     fn earliest_account(&self, now: Millis, request: &AdmitRequest, pool: u64) -> Earliest {
         let Some(pool) = self.pools.get(&pool) else { return Earliest::Never };
-        let open = |index: &usize| !self.is_excluded(request, *index);
+        let open = |index: usize| !self.is_excluded(request, index);
         let mut earliest = Earliest::Exhausted;
-        if pool.held || pool.busy.iter().any(open) {
+        if pool.held || pool.busy().any(open) {
             return Earliest::Unknown;
         }
-        for rank in pool.eligible.iter().filter(|rank| open(&rank.index())) {
-            let Some(account) = self.accounts.get(rank.index()) else { continue };
+        for (_, index) in pool.eligible().filter(|(_, index)| open(*index)) {
+            let Some(account) = self.accounts.get(index) else { continue };
             match account.meter.token_gate(now, request.tokens) {
                 Gate::Open => earliest = sooner(earliest, now, Cause::Limit(Limit::Tpm)),
                 Gate::NotBefore(at, limit) => earliest = sooner(earliest, at, Cause::Limit(limit)),
                 Gate::UntilReleased(_) | Gate::Closed(_) => return Earliest::Unknown,
             }
         }
-        for (at, index) in pool.later.iter().filter(|(_, index)| open(index)) {
-            if matches!(earliest, Earliest::At(best, _) if best <= *at) {
+        for (at, index) in pool.later().filter(|(_, index)| open(*index)) {
+            if matches!(earliest, Earliest::At(best, _) if best <= at) {
                 break;
             }
-            let Some(account) = self.accounts.get(*index) else { continue };
+            let Some(account) = self.accounts.get(index) else { continue };
             let cause = match account.standing {
                 Standing::Later(_, cause) => cause,
                 _ => Cause::Condition,
             };
             // Its tokens may come back later than its turn.
             match account.meter.token_gate(now, request.tokens) {
-                Gate::NotBefore(tokens, limit) if tokens > *at => {
+                Gate::NotBefore(tokens, limit) if tokens > at => {
                     earliest = sooner(earliest, tokens, Cause::Limit(limit));
                 }
-                Gate::Open | Gate::NotBefore(..) => earliest = sooner(earliest, *at, cause),
+                Gate::Open | Gate::NotBefore(..) => earliest = sooner(earliest, at, cause),
                 Gate::UntilReleased(_) | Gate::Closed(_) => return Earliest::Unknown,
             }
         }
@@ -315,7 +318,7 @@ impl<C: Calendar> Ledger<C> {
 
     /// When a new try makes sense where a call in flight stands in the way.
     fn hint(&self, now: Millis, pool: u64) -> Millis {
-        let later = self.pools.get(&pool).and_then(|pool| pool.later.first()).map(|(at, _)| at.saturating_sub(now));
+        let later = self.pools.get(&pool).and_then(|pool| pool.later().next()).map(|(at, _)| at.saturating_sub(now));
         later.map_or(UNKNOWN_WAIT_MS, |wait| wait.min(UNKNOWN_WAIT_MS))
     }
 
@@ -353,8 +356,8 @@ impl<C: Calendar> Ledger<C> {
 
     fn all_parked(&self, pool: u64) -> bool {
         let Some(pool) = self.pools.get(&pool) else { return false };
-        pool.later.iter().all(|(_, index)| {
-            let condition = self.accounts.get(*index).map(|account| &account.health.condition);
+        pool.later().all(|(_, index)| {
+            let condition = self.accounts.get(index).map(|account| &account.health.condition);
             matches!(condition, Some(Condition::Parked { .. }))
         })
     }

@@ -68,8 +68,7 @@ impl<C: Calendar> Ledger<C> {
         let now = self.advance(now);
         let pool = self.pool(now, &request.upstreams);
         let Some(pool) = self.pools.get(&pool) else { return Candidates::default() };
-        let is_whole = pool.eligible.len() == pool.members.len();
-        let looked_at = if is_whole { max } else { LOOKED_AT_MAX };
+        let looked_at = if pool.is_whole() { max } else { LOOKED_AT_MAX };
         let some = pool.members.iter().take(looked_at).filter_map(|index| self.accounts.get(*index));
         let mut told: Vec<Candidate> = some.map(|account| account.candidate(now)).collect();
         told.sort_by_key(|candidate| candidate.code.is_none());

@@ -1,5 +1,7 @@
 //! Time as the ledger sees it: milliseconds handed in by the caller, and the calendar's days.
 
+use super::tournament::Key;
+
 /// Milliseconds since the Unix epoch, or a duration in milliseconds.
 pub type Millis = u64;
 
@@ -7,6 +9,10 @@ pub type Millis = u64;
 pub(super) const WINDOW: Millis = 60_000;
 
 const DAY: Millis = 86_400_000;
+
+impl Key for Millis {
+    const NONE: Self = Millis::MAX;
+}
 
 /// One calendar day: `start <= t < end`. Not always 24 hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,11 @@
 //! a minute. On restart a total is right after adding the calls that came behind it, so nothing is counted twice or lost.
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::{Calendar, Millis, WINDOW};
+use super::state::Ledger;
+
+/// How often totals are stored, and calls that are no longer needed are forgotten.
+const CHECKPOINT_MS: Millis = 60_000;
 
 /// One call, from its admission on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,4 +110,50 @@ pub struct Stored {
     pub calls: Vec<CallRow>,
     /// In any order.
     pub totals: Vec<TotalsRow>,
+}
+
+impl<C: Calendar> Ledger<C> {
+    /// Stores the totals that have changed, and forgets the calls that they count.
+    pub(super) fn checkpoint(&mut self, now: Millis) {
+        self.next_checkpoint = now.saturating_add(CHECKPOINT_MS);
+        for index in 0..self.accounts.len() {
+            if self.accounts.get(index).is_some_and(|account| account.meter.unsaved) {
+                self.store_totals(Owner::Account, index);
+            }
+        }
+        for index in 0..self.clients.len() {
+            if self.clients.get(index).is_some_and(|client| client.meter.unsaved) {
+                self.store_totals(Owner::Key, index);
+            }
+        }
+        if self.seq > 0 {
+            self.records.push(Record::Forget { settled_before_ms: now.saturating_sub(WINDOW) });
+        }
+    }
+
+    /// Stores the totals of one account or key.
+    pub(super) fn store_totals(&mut self, owner: Owner, index: usize) {
+        let (id, meter, health) = match owner {
+            Owner::Account => {
+                let Some(account) = self.accounts.get_mut(index) else { return };
+                account.dirty = false;
+                (&account.spec.id, &mut account.meter, serde_json::to_string(&account.health).unwrap_or_default())
+            }
+            Owner::Key => {
+                let Some(client) = self.clients.get_mut(index) else { return };
+                (&client.spec.id, &mut client.meter, String::new())
+            }
+        };
+        meter.unsaved = false;
+        self.records.push(Record::Totals(TotalsRow {
+            owner,
+            id: id.clone(),
+            through: self.seq,
+            day_ms: meter.day,
+            day_count: meter.day_count,
+            uses: meter.uses,
+            last_ms: meter.calls.last(),
+            health,
+        }));
+    }
 }

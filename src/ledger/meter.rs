@@ -61,6 +61,8 @@ pub(super) struct Meter {
     pub(super) day: Millis,
     pub(super) day_count: u64,
     pub(super) uses: u64,
+    /// Has counted a call since its totals were stored.
+    pub(super) unsaved: bool,
 }
 
 impl Meter {
@@ -172,6 +174,7 @@ impl Meter {
         self.reserved = self.reserved.saturating_add(reserved);
         self.day_count = self.day_count.saturating_add(1);
         self.uses = self.uses.saturating_add(1);
+        self.unsaved = true;
     }
 
     /// Ends a call that used `tokens`.

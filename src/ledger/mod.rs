@@ -1,14 +1,16 @@
 //! Admission: who may call which account, when (architecture §3).
 //!
-//! `state` is the pure machine, `admission` its decisions, `account`, `meter` and `window` what it knows of one account,
-//! `pool` and `queue` its order; `journal` and `restore` are its life after death. `ledger_object` is the shell around
-//! it, `store` its SQLite, `client` the way to it from a Worker, on which `settlements` wait for company.
+//! `state` is the pure machine, `admission` its decisions and `lease` what becomes of them; `account`, `meter` and `window`
+//! are what it knows of one account, `sticky` of a conversation; `pool`, `tournament` and `queue` are its order, `journal`
+//! and `restore` its life after death. `ledger_object` is the shell around it, `store` its SQLite, `client` the way to it
+//! from a Worker, on which `settlements` wait for company.
 mod account;
 mod admission;
 mod candidates;
 pub mod client;
 mod clock;
 mod journal;
+mod lease;
 #[expect(missing_docs, reason = "the macro writes methods without them")]
 mod ledger_object;
 mod meter;
@@ -21,9 +23,11 @@ mod settlements;
 pub mod shard;
 mod state;
 mod status;
+mod sticky;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tournament;
 mod window;
 
 pub use candidates::{Candidate, Candidates};

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use super::account::Account;
 use super::clock::{Calendar, Millis};
 use super::journal::{CallRow, Owner, Stored};
+use super::lease::Lease;
 use super::meter::Meter;
 use super::settings::{AccountSpec, KeySpec};
-use super::state::{Client, Lease, Ledger};
+use super::state::{Client, Ledger};
 use super::window::CallWindow;
 use crate::config::Limits;
 use crate::json;
@@ -121,6 +122,8 @@ impl<C: Calendar> Ledger<C> {
 }
 
 fn count(meter: &mut Meter, day: Millis) {
+    // Its row will be forgotten.
+    meter.unsaved = true;
     meter.uses = meter.uses.saturating_add(1);
     if day > meter.day {
         meter.day = day;
