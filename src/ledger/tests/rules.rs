@@ -216,3 +216,24 @@ fn a_reset_counts_uses_from_zero_and_makes_well_also_after_a_restart() {
     let account = reborn.status(START).accounts.remove(0);
     assert_eq!((account.state.as_str(), account.usage.uses), ("ready", 1));
 }
+
+#[test]
+fn what_was_counted_outlives_a_second_restart_without_a_call_between() {
+    let mut store = store::Store::default();
+    let mut ledger = self::ledger(Limits::default(), 1);
+    let lease = grant(&mut ledger, START).lease;
+    ledger.settle(START, &lease, &Outcome::Success { usage: None });
+    let mut now = START;
+    for _restart in 0..2 {
+        store.save(&ledger.take_records());
+        ledger = self::ledger(Limits::default(), 1);
+        ledger.restore(now, &store.stored());
+        // Long enough for the call's own row to be forgotten.
+        for _minute in 0..3 {
+            now += 60_000;
+            ledger.wake(now);
+        }
+        let status = ledger.status(now);
+        assert_eq!((status.accounts[0].usage.uses, status.keys[0].usage.uses), (1, 1));
+    }
+}
