@@ -6,6 +6,7 @@ use super::meter::{Gate, Limit, Meter, WHOLE};
 use super::settings::{AccountSpec, Settings};
 use super::tournament::Key;
 use crate::chat::Outcome;
+use crate::json;
 
 /// The order in which eligible accounts are served; the smallest is first. Packed, since it is compared all the time: 32
 /// bits of priority, the highest first; 32 bits of load, the least first; 22 bits of headroom, the most first; 42 bits of
@@ -226,6 +227,16 @@ impl Account {
 }
 
 impl Health {
+    /// As it is stored: JSON, or nothing where nothing is wrong, as with most accounts at most times.
+    pub(super) fn stored(&self) -> String {
+        if *self == Health::default() { String::new() } else { serde_json::to_string(self).unwrap_or_default() }
+    }
+
+    /// From what was stored.
+    pub(super) fn restored(stored: &str) -> Health {
+        json::read(stored).unwrap_or_default()
+    }
+
     /// Cools a well account; what is worse stays, and of two cool-downs the longer.
     fn cool(&mut self, until: Millis, trial: bool, reason: &str) {
         match &self.condition {

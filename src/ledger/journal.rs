@@ -64,7 +64,7 @@ pub struct TotalsRow {
     pub uses: u64,
     /// When the last call was admitted.
     pub last_ms: Option<Millis>,
-    /// The account's health, as JSON.
+    /// The account's health, as JSON; empty where nothing is wrong.
     pub health: String,
 }
 
@@ -137,7 +137,7 @@ impl<C: Calendar> Ledger<C> {
             Owner::Account => {
                 let Some(account) = self.accounts.get_mut(index) else { return };
                 account.dirty = false;
-                (&account.spec.id, &mut account.meter, serde_json::to_string(&account.health).unwrap_or_default())
+                (&account.spec.id, &mut account.meter, account.health.stored())
             }
             Owner::Key => {
                 let Some(client) = self.clients.get_mut(index) else { return };

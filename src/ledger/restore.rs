@@ -1,7 +1,7 @@
 //! The ledger after a restart: totals, plus the calls that came behind them.
 use std::collections::HashMap;
 
-use super::account::Account;
+use super::account::{Account, Health};
 use super::clock::{Calendar, Millis};
 use super::journal::{CallRow, Owner, Stored};
 use super::lease::Lease;
@@ -10,7 +10,6 @@ use super::settings::{AccountSpec, KeySpec};
 use super::state::{Client, Ledger};
 use super::window::CallWindow;
 use crate::config::Limits;
-use crate::json;
 
 impl<C: Calendar> Ledger<C> {
     /// Takes up what was stored. To be called once, after the first `configure`.
@@ -21,7 +20,7 @@ impl<C: Calendar> Ledger<C> {
                 Owner::Account => {
                     let index = self.account_index.get(&row.id).copied();
                     let Some(account) = index.and_then(|index| self.accounts.get_mut(index)) else { continue };
-                    account.health = json::read(&row.health).unwrap_or_default();
+                    account.health = Health::restored(&row.health);
                     &mut account.meter
                 }
                 Owner::Key => {

@@ -228,7 +228,6 @@ impl<C: Calendar> Ledger<C> {
         while let Some((at, index)) = self.wakes.first()
             && at <= now
         {
-            self.wakes.set(index, None);
             self.refresh(now, index);
         }
         if self.next_checkpoint <= now {
