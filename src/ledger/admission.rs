@@ -109,17 +109,16 @@ impl<C: Calendar> Ledger<C> {
     fn choose(&self, now: Millis, request: &AdmitRequest, key: Option<usize>, pool_id: u64) -> Result<usize, Obstacle> {
         let Some(pool) = self.pools.get(&pool_id) else { return Err(Obstacle::Accounts) };
         let mut obstacle = Obstacle::Accounts;
-        let mut best = None;
-        for (rank, index) in pool.eligible() {
+        let best = pool.best(|index| {
             if self.is_excluded(request, index) {
-                continue;
+                return false;
             }
-            if self.has_room(now, index, request.tokens) {
-                best = Some((rank, index));
-                break;
+            let has_room = self.has_room(now, index, request.tokens);
+            if !has_room {
+                obstacle = Obstacle::Tokens;
             }
-            obstacle = Obstacle::Tokens;
-        }
+            has_room
+        });
         let Some((best_rank, best)) = best else { return Err(obstacle) };
         let life = self.settings.sticky_s.saturating_mul(1_000);
         let own =
@@ -284,7 +283,7 @@ impl<C: Calendar> Ledger<C> {
         if pool.held || pool.busy().any(open) {
             return Earliest::Unknown;
         }
-        for (_, index) in pool.eligible().filter(|(_, index)| open(*index)) {
+        for index in pool.eligible().filter(|index| open(*index)) {
             let Some(account) = self.accounts.get(index) else { continue };
             match account.meter.token_gate(now, request.tokens) {
                 Gate::Open => earliest = sooner(earliest, now, Cause::Limit(Limit::Tpm)),

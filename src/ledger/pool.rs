@@ -52,14 +52,20 @@ impl Pool {
         }
     }
 
-    /// The accounts that can take a call now, the best first.
-    pub(super) fn eligible(&self) -> impl Iterator<Item = (Rank, usize)> {
-        self.eligible.iter().filter_map(|(rank, seat)| Some((rank, *self.members.get(seat)?)))
+    /// The best account that can take a call now and is accepted.
+    pub(super) fn best(&self, mut accepts: impl FnMut(usize) -> bool) -> Option<(Rank, usize)> {
+        let (rank, seat) = self.eligible.best(|seat| self.members.get(seat).is_some_and(|index| accepts(*index)))?;
+        Some((rank, *self.members.get(seat)?))
+    }
+
+    /// The accounts that can take a call now, in no order.
+    pub(super) fn eligible(&self) -> impl Iterator<Item = usize> {
+        self.eligible.iter().filter_map(|(_, seat)| self.members.get(seat).copied())
     }
 
     /// Those that can from a moment on, the earliest first.
     pub(super) fn later(&self) -> impl Iterator<Item = (Millis, usize)> {
-        self.later.iter().filter_map(|(at, seat)| Some((at, *self.members.get(seat)?)))
+        self.later.ascending().filter_map(|(at, seat)| Some((at, *self.members.get(seat)?)))
     }
 
     /// Those that wait for a call in flight.

@@ -51,6 +51,11 @@ impl<K: Key> Player<K> {
         }
     }
 
+    /// Its match in a round.
+    fn place(self, round: usize) -> usize {
+        (0..=round).fold(self.seat, |place, _| place / PLAYERS)
+    }
+
     fn told(self) -> Option<(K, usize)> {
         (self.key != K::NONE).then_some((self.key, self.seat))
     }
@@ -90,8 +95,42 @@ impl<K: Key> Tournament<K> {
         self.winner.told()
     }
 
-    /// All keys with their seats, the smallest first. The first costs nothing, each other one a match a round.
+    /// The smallest key that is accepted, and its seat. Looks only where a smaller one than the best so far can be.
+    pub(super) fn best(&self, mut accepts: impl FnMut(usize) -> bool) -> Option<(K, usize)> {
+        let (key, seat) = self.first()?;
+        if accepts(seat) {
+            return Some((key, seat));
+        }
+        let mut best = Player::ABSENT;
+        if let Some(last) = self.rounds.len().checked_sub(1) {
+            self.better(last, 0, &mut best, &mut accepts);
+        }
+        best.told()
+    }
+
+    /// Looks for a better one than `best` among the players of one match, and those whom they have beaten.
+    fn better(&self, round: usize, place: usize, best: &mut Player<K>, accepts: &mut impl FnMut(usize) -> bool) {
+        let Some(mut players) = self.rounds.get(round).and_then(|matches| matches.get(place)).copied() else { return };
+        players.sort_unstable();
+        for player in players.into_iter().take_while(|player| player.key != K::NONE) {
+            if player >= *best {
+                return;
+            }
+            match round.checked_sub(1) {
+                Some(before) => self.better(before, player.place(before), best, accepts),
+                None if accepts(player.seat) => *best = player,
+                None => {}
+            }
+        }
+    }
+
+    /// All keys with their seats, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (K, usize)> {
+        self.rounds.first().into_iter().flatten().flatten().filter_map(|player| player.told()).take(self.keys)
+    }
+
+    /// All keys with their seats, the smallest first. The first costs nothing, each other one a match a round.
+    pub(super) fn ascending(&self) -> impl Iterator<Item = (K, usize)> {
         // Players who have won all their matches against those not yet told, and the number of those matches.
         let mut open = BinaryHeap::new();
         let mut last = None;
@@ -111,10 +150,7 @@ impl<K: Key> Tournament<K> {
     /// Those who lost to a player in one of its first matches, and how many they had won before.
     fn beaten(&self, winner: Player<K>, matches: usize) -> impl Iterator<Item = (Player<K>, usize)> {
         let rounds = self.rounds.iter().take(matches).enumerate();
-        let played = rounds.scan(winner.seat, |place, (won, round)| {
-            *place /= PLAYERS;
-            Some((won, round.get(*place)?))
-        });
+        let played = rounds.filter_map(move |(won, round)| Some((won, round.get(winner.place(won))?)));
         played.flat_map(move |(won, players)| {
             let others = players.iter().filter(move |player| player.seat != winner.seat && player.key != K::NONE);
             others.map(move |player| (*player, won))
@@ -175,7 +211,15 @@ mod tests {
             }
             let mut sorted: Vec<(u64, usize)> = keys.into_iter().map(|(seat, key)| (key, seat)).collect();
             sorted.sort_unstable();
-            assert_eq!(tournament.iter().collect::<Vec<_>>(), sorted);
+            assert_eq!(tournament.ascending().collect::<Vec<_>>(), sorted);
+            for step in [2, 3, 50, 701] {
+                let accepts = |seat: usize| seat % step == 1;
+                let best = sorted.iter().copied().find(|(_, seat)| accepts(*seat));
+                assert_eq!(tournament.best(accepts), best);
+            }
+            let mut all: Vec<_> = tournament.iter().collect();
+            all.sort_unstable();
+            assert_eq!(all, sorted);
         }
     }
 }
