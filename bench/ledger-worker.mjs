@@ -6,6 +6,9 @@ export { Ledger, Registry, Session } from '../src/entry.js';
 
 const limits = { concurrency: 64, rpm: 10_000_000, rpd: 100_000_000 };
 
+/** An answer's last line: what its object counted for the plan meter may stand before it. */
+const read = (answer) => JSON.parse(answer.slice(answer.lastIndexOf('\n') + 1));
+
 export default {
   async fetch(request, env) {
     const { pathname, searchParams } = new URL(request.url);
@@ -14,13 +17,13 @@ export default {
     if (pathname === '/configure') {
       const account = (_, index) => ({ id: `account-${index}`, upstream: 'pool', limits, sealed: 'sealed' });
       const accounts = Array.from({ length: number('accounts') }, account);
-      return new Response(await ledger.configure(JSON.stringify({ version: 1, accounts, keys: [{ id: 'key' }] })));
+      return Response.json(read(await ledger.configure(JSON.stringify({ version: 1, accounts, keys: [{ id: 'key' }] }))));
     }
     let left = number('count');
     const caller = async () => {
       while (left-- > 0) {
         const asked = { version: 1, ticket: crypto.randomUUID(), key: 'key', upstreams: ['pool'] };
-        const reply = JSON.parse(await ledger.admit(JSON.stringify([asked, []])));
+        const reply = read(await ledger.admit(JSON.stringify([asked, []])));
         if (!reply.granted) throw new Error(`not granted: ${JSON.stringify(reply)}`);
         const outcome = { success: { usage: { prompt: 10, completion: 20 } } };
         await ledger.settle(JSON.stringify([{ lease: reply.granted[0].lease, outcome }]));
