@@ -44,8 +44,9 @@ impl Secrets {
 /// The keys derived from `MASTER_KEY`, one per purpose.
 pub struct Vault {
     cipher: Aes256Gcm,
-    key_hash: [u8; 32],
-    session: [u8; 32],
+    /// Keyed already: each call hashes a key.
+    key_hash: Hmac<Sha256>,
+    session: Hmac<Sha256>,
 }
 
 impl Vault {
@@ -67,16 +68,18 @@ impl Vault {
             let _ = Hkdf::<Sha256>::new(None, master_key.as_bytes()).expand(purpose.as_bytes(), &mut key);
             key
         };
+        // A key of any length will do.
+        let keyed = |purpose: &str| <Hmac<Sha256> as Mac>::new_from_slice(&derive(purpose)).map_err(|_| unsealed());
         Ok(Vault {
             cipher: Aes256Gcm::new(&derive("weir account secrets").into()),
-            key_hash: derive("weir client keys"),
-            session: derive("weir admin sessions"),
+            key_hash: keyed("weir client keys")?,
+            session: keyed("weir admin sessions")?,
         })
     }
 
     /// The keyed hash of a client key, in hex.
     pub fn hash_key(&self, key: &str) -> String {
-        mac(&self.key_hash, &[key.as_bytes()]).map(|byte| format!("{byte:02x}")).concat()
+        hex::encode(mac(&self.key_hash, &[key.as_bytes()]))
     }
 
     /// Signs an admin session. The password takes part, so that changing it ends all sessions.
@@ -130,8 +133,8 @@ fn unsealed() -> ChatError {
     ChatError::new(ErrorKind::Internal, "A secret could not be sealed.")
 }
 
-fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(key) else { return [0; 32] };
+fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = keyed.clone();
     for part in parts {
         mac.update(part);
     }

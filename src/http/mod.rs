@@ -39,6 +39,8 @@ use pooled::Call;
 use remember::Memory;
 use respond::Outgoing;
 
+/// What a request's id begins with; an answer's own id has the same end.
+const REQUEST: &str = "req_";
 /// An operator may always send this much: a bound that is too small must not lock out who can change it.
 const ADMIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -188,7 +190,7 @@ async fn call(
     let record = std::mem::take(record);
     let request_id = record.id.clone();
     let head = dialect::Head {
-        id: random_hex(),
+        id: request_id.trim_start_matches(REQUEST).to_owned(),
         created: Date::now().as_millis() / 1000,
         model: envelope.model.clone(),
         request_id: request_id.clone(),
@@ -291,14 +293,11 @@ fn percent_encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string()
 }
 
+/// 128 random bits.
 fn request_id() -> String {
-    format!("req_{}", random_hex())
-}
-
-fn random_hex() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
         worker::console_error!("no randomness for an id");
     }
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    format!("{REQUEST}{}", hex::encode(bytes))
 }

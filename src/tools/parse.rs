@@ -313,7 +313,7 @@ pub fn call_id() -> String {
     let mut random = [0; 12];
     // Without randomness ids repeat, and calls still answer.
     let _ = getrandom::fill(&mut random);
-    format!("call_{}", random.map(|byte| format!("{byte:02x}")).concat())
+    format!("call_{}", hex::encode(random))
 }
 
 #[cfg(test)]

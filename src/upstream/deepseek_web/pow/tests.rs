@@ -20,7 +20,7 @@ fn vectors() -> Vec<Vector> {
 }
 
 fn hex(digest: [u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest)
 }
 
 /// The challenge that has `answer` for its answer.
