@@ -182,9 +182,15 @@ impl Meter {
                 self.hold(tail);
                 break;
             };
-            let end = at + length + 1;
+            let mut end = at + length + 1;
             let line = tail.get(..=length).unwrap_or_default();
-            if self.carry.is_empty() {
+            if self.carry.is_empty() && self.shape.fits(line) {
+                // Nearly every line of most streams, and the blank one after it.
+                self.between_events = chunk.get(end) == Some(&b'\n');
+                end += usize::from(self.between_events);
+                self.drop_blank = false;
+                add(&mut fed, chunk, at..end, Fate::Keep);
+            } else if self.carry.is_empty() {
                 let fate = self.line(line);
                 add(&mut fed, chunk, at..end, fate);
             } else {
@@ -239,11 +245,6 @@ impl Meter {
     }
 
     fn line(&mut self, line: &[u8]) -> Fate {
-        if self.shape.fits(line) {
-            self.drop_blank = false;
-            self.between_events = false;
-            return Fate::Keep;
-        }
         let text = line.trim_ascii_end();
         let fate = match text.first() {
             None if self.drop_blank => Fate::Drop,
