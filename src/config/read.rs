@@ -12,6 +12,7 @@ use super::seal::{Secrets, Vault};
 use super::settings::Settings;
 use super::views::unix_ms;
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 use crate::stats;
 use crate::upstream::openai::encode::Reasoning;
 use crate::upstream::volcengine_console::settings::is_web_id;
@@ -117,10 +118,9 @@ impl Reader<'_> {
             return Err(wrong("", "a JSON object is needed"));
         }
         expand_keys(&mut document);
-        check_objects(&document)?;
-        let input = Input::deserialize(&document).map_err(|error| {
+        let input: Input = json::read_value(&document).map_err(|error| {
             let message = error.to_string();
-            let error_of = |part: &Value| Input::deserialize(part).err().map(|error| error.to_string());
+            let error_of = |part: &Value| json::read_value::<Input>(part).err().map(|error| error.to_string());
             wrong(&locate::path(&document, &message, &error_of), &message)
         })?;
         let upstreams = read_upstreams(input.upstreams)?;
@@ -331,25 +331,6 @@ fn expand_keys(document: &mut Value) {
             *key = serde_json::json!({"key": key.take()});
         }
     }
-}
-
-/// An array is no object, though serde takes one for a struct, field by field.
-fn check_objects(document: &Value) -> Result<(), ChatError> {
-    let check = |path: String, value: &Value| match value {
-        Value::Array(_) => Err(wrong(&path, "an object is needed")),
-        _ => Ok(()),
-    };
-    for list in ["keys", "upstreams", "accounts"] {
-        let items = document.get(list).and_then(Value::as_array).into_iter().flatten();
-        for (index, item) in items.enumerate() {
-            check(format!("{list}[{index}]"), item)?;
-            item.get("limits").map_or(Ok(()), |limits| check(format!("{list}[{index}].limits"), limits))?;
-        }
-    }
-    let Some(settings) = document.get("settings") else { return Ok(()) };
-    check("settings".to_owned(), settings)?;
-    let mut parts = settings.as_object().into_iter().flatten();
-    parts.try_for_each(|(name, part)| check(format!("settings.{name}"), part))
 }
 
 fn read_upstreams(inputs: Vec<UpstreamInput>) -> Result<Vec<Upstream>, ChatError> {

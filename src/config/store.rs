@@ -7,6 +7,7 @@ use worker::{Result, SqlStorage};
 
 use super::backups_store::{self, Made, number};
 use super::document::Document;
+use crate::json;
 use crate::storage;
 
 const LISTS: [&str; 3] = ["keys", "upstreams", "accounts"];
@@ -73,7 +74,7 @@ pub(super) fn load_at(sql: &SqlStorage, version: u64) -> Result<Document> {
             fields.insert(row.list, body);
         }
     }
-    Document::deserialize(&document).map_err(|error| broken("document", &error))
+    json::read_value(&document).map_err(|error| broken("document", &error))
 }
 
 /// Stores `next` over `stored`, which stays as a backup. The object's writes of one turn are atomic.

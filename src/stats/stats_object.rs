@@ -1,7 +1,6 @@
 //! The Durable Object `Stats`: one for all, asked rarely.
 use std::cell::RefCell;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
 use worker::{Date, DurableObject, Env, Request, Response, Result, SqlStorage, State, console_error, durable_object};
@@ -11,6 +10,7 @@ use super::plan::{self, Counts};
 use super::settings::Stats;
 use super::store::{self, DAY_MS, Grain, HOUR_MS, Log, SEQ_MAX, Stored};
 use super::waiting::Counted;
+use crate::json;
 
 /// Calls that one answer holds at most.
 const LIMIT_MAX: usize = 1_000;
@@ -45,7 +45,7 @@ impl StatsObject {
     pub fn record(&self, batch: String) -> String {
         let (head, lines) = batch.split_once('\n').unwrap_or((&batch, ""));
         self.answer(head, |sql, head| {
-            let settings = Stats::deserialize(head.get("settings").unwrap_or(&Value::Null))?;
+            let settings: Stats = json::read_value(head.get("settings").unwrap_or(&Value::Null))?;
             let counts = plan::unpack(head.get("counts").unwrap_or(&Value::Null));
             let number = |name: &str| head.get(name).and_then(Value::as_u64).unwrap_or(0);
             let counted = Counted { strangers: number("strangers"), lost: number("lost") };

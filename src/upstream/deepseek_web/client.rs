@@ -1,11 +1,11 @@
 //! The web chat's calls over HTTP, one function each.
-use serde::Deserialize;
 use serde_json::{Value, json};
 use web_sys::AbortSignal;
 
 use super::pow::{Challenge, HEADER, Progress};
 use super::settings::DeepseekWeb;
 use super::wire::{self, COMPLETION_PATH, Trouble};
+use crate::json;
 use crate::upstream::failure::Failure;
 use crate::upstream::fetch::{self, Reply};
 
@@ -158,7 +158,7 @@ pub async fn read(reply: &Reply) -> Result<wire::Reply, Trouble> {
 }
 
 fn work(biz_data: Value) -> Result<(String, u64), Trouble> {
-    let challenge = Challenge::deserialize(biz_data.get("challenge").unwrap_or(&biz_data))
+    let challenge: Challenge = json::read_value(biz_data.get("challenge").unwrap_or(&biz_data))
         .map_err(|_| Trouble::Other("a challenge that cannot be read".to_owned()))?;
     let mut solver = challenge
         .solver()
