@@ -22,6 +22,7 @@ pub mod http;
 pub mod json;
 pub mod ledger;
 pub mod memory;
+pub mod moment;
 pub mod rpc;
 pub mod stats;
 pub mod storage;

@@ -10,9 +10,9 @@ use super::locate;
 use super::presets;
 use super::seal::{Secrets, Vault};
 use super::settings::Settings;
-use super::views::unix_ms;
 use crate::chat::{ChatError, ErrorKind};
 use crate::json;
+use crate::moment;
 use crate::stats;
 use crate::upstream::openai::encode::Reasoning;
 use crate::upstream::volcengine_console::settings::is_web_id;
@@ -153,7 +153,7 @@ impl Reader<'_> {
             let short = hash.get(..8).unwrap_or_default();
             let id = input.id.or_else(|| known.map(|key| key.id.clone())).unwrap_or_else(|| format!("key-{short}"));
             check_name(&path("id"), &id)?;
-            if let Some(time) = input.expires_at.as_deref().filter(|time| unix_ms(time).is_none()) {
+            if let Some(time) = input.expires_at.as_deref().filter(|time| moment::of_rfc3339(time).is_none()) {
                 let message = format!("`{time}` is no RFC 3339 time such as 2027-01-01T00:00:00Z");
                 return Err(wrong(&path("expires_at"), &message));
             }

@@ -8,6 +8,7 @@ use super::limits::Limits;
 use super::presets;
 use super::settings::Settings;
 use crate::ledger::{AccountSpec, KeySpec, LedgerView, shard};
+use crate::moment;
 
 /// What every request needs, without any secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ impl KeyView {
             id: key.id.clone(),
             name: key.name.clone(),
             models: key.models.clone(),
-            expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
+            expires_at_ms: key.expires_at.as_deref().and_then(moment::of_rfc3339),
             enabled: key.enabled,
             limited: key.limits != Limits::default(),
         }
@@ -112,7 +113,7 @@ pub fn for_ledger(document: &Document, version: u64, shard: u32) -> LedgerView {
         id: key.id.clone(),
         limits: if shard::of(&key.id, shards) == shard { key.limits } else { Limits::default() },
         enabled: key.enabled,
-        expires_at_ms: key.expires_at.as_deref().and_then(unix_ms),
+        expires_at_ms: key.expires_at.as_deref().and_then(moment::of_rfc3339),
     };
     let own = document.accounts.iter().filter(|account| shard::of(&account.id, shards) == shard);
     let pass = || AccountSpec {
@@ -141,9 +142,4 @@ pub(super) fn upstreams(document: &Document) -> Vec<Upstream> {
         }
     }
     upstreams
-}
-
-/// Milliseconds since the epoch of an RFC 3339 time.
-pub(super) fn unix_ms(time: &str) -> Option<u64> {
-    u64::try_from(chrono::DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis()).ok()
 }

@@ -1,8 +1,8 @@
 //! One failed try, whatever the upstream: for its account, for the caller, and whether another account should try.
-use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{ChatError, ErrorKind, Outcome};
+use crate::moment;
 
 /// One failed try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +32,7 @@ pub fn retry_after_ms(value: &str, now_ms: u64) -> Option<u64> {
         // A cast from float saturates, so that no header can overflow it.
         return (seconds >= 0.0).then_some((seconds * 1000.0) as u64);
     }
-    let moment = DateTime::parse_from_rfc2822(value).ok()?.timestamp_millis();
-    Some(u64::try_from(moment).ok()?.saturating_sub(now_ms))
+    Some(moment::of_http_date(value)?.saturating_sub(now_ms))
 }
 
 /// The account's service did not do its part: another one may.

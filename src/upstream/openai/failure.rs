@@ -1,11 +1,11 @@
 //! What an upstream's failure means: for its account, for the caller, and whether another account should try.
 //!
 //! Codes: protocols B1.5 (Ark, where one 429 code has three meanings), B2.4 (DeepSeek platform), OpenAI's own.
-use chrono::DateTime;
 use serde_json::Value;
 
 use super::meter::Fault;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
+use crate::moment;
 use crate::upstream::failure::{Failure, broken};
 
 /// The longest piece of an upstream's own words that is passed on, in characters.
@@ -116,13 +116,10 @@ fn reset_at(message: &str) -> Option<u64> {
     let moment = message.split("reset at ").nth(1)?.trim_end_matches('.');
     let words: Vec<&str> = moment.split(' ').collect();
     let standard = match words.as_slice() {
-        [day, time, zone, ..] => {
-            let (hours, minutes) = zone.split_at_checked(3)?;
-            format!("{day}T{time}{hours}:{minutes}")
-        }
+        [day, time, zone, ..] => format!("{day}T{time}{zone}"),
         _ => moment.to_owned(),
     };
-    u64::try_from(DateTime::parse_from_rfc3339(&standard).ok()?.timestamp_millis()).ok()
+    moment::of_rfc3339(&standard)
 }
 
 fn failure(status: u16, meaning: Meaning, words: Words, context: Context) -> Failure {
