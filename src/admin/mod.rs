@@ -15,6 +15,7 @@ use worker::{Context, Env};
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{List, source};
 use crate::dialect::fields;
+use crate::json;
 
 /// The largest whole number that every reader of JSON takes as it is: 2⁵³ − 1.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
@@ -68,7 +69,7 @@ impl AdminCall<'_> {
     }
 
     fn json(&self) -> Result<Value, ChatError> {
-        serde_json::from_slice(self.body).map_err(|error| fields::bad_json(&error.to_string()))
+        json::parse(self.body).map_err(|error| fields::bad_json(&error.to_string()))
     }
 
     /// The body, where only an object will do.

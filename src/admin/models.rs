@@ -7,6 +7,7 @@ use worker::Env;
 use super::{AdminCall, AdminReply, allow};
 use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::config::source;
+use crate::json;
 use crate::upstream::openai::request;
 
 const DEADLINE_MS: u32 = 15_000;
@@ -39,7 +40,7 @@ pub(super) async fn of_upstream(call: &AdminCall<'_>, env: &Env, id: &str) -> Re
     };
     let url = request::url(&service.base_url, Endpoint::Chat).replace(Endpoint::Chat.path(), "/models");
     let answer = list_js(&url, key, DEADLINE_MS).await.ok().and_then(|answer| answer.as_string());
-    let mut answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
+    let mut answer = json::parse(answer.unwrap_or_default()).unwrap_or_default();
     match answer.get_mut("models").map(Value::take) {
         Some(models) => Ok(AdminReply::ok(json!({"models": models}))),
         None => {

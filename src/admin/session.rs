@@ -8,6 +8,7 @@ use worker::{Date, Env};
 use super::{AdminCall, AdminReply, stats};
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::{LoginAttempt, Vault, source};
+use crate::json;
 
 /// The shortest `ADMIN_KEY` outside local development, in characters.
 const PASSWORD_MIN: usize = 12;
@@ -89,7 +90,7 @@ fn verify(vault: &Vault, password: &str, token: &str, now_s: u64) -> bool {
     let Some(claims) = signed.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('.')) else { return false };
     let Ok(signature) = BASE64URL.decode(signature) else { return false };
     let expected = vault.sign_session(password, signed);
-    let claims = BASE64URL.decode(claims).ok().and_then(|claims| serde_json::from_slice::<Value>(&claims).ok());
+    let claims = BASE64URL.decode(claims).ok().and_then(|claims| json::parse(claims).ok());
     let ends = claims.and_then(|claims| claims.get("exp").and_then(Value::as_u64));
     bool::from(signature.ct_eq(&expected)) && ends.is_some_and(|ends| ends > now_s)
 }

@@ -5,6 +5,7 @@ use worker::{Date, Env};
 use super::{AdminCall, AdminReply, allow};
 use crate::chat::ChatError;
 use crate::config::source;
+use crate::json;
 use crate::stats::client::{self, Noted};
 
 /// The windows that `GET /admin/stats` knows, in days.
@@ -73,7 +74,7 @@ pub(super) fn write_of(call: &AdminCall<'_>, session: Option<String>) -> Option<
     if reads || call.is_dry_run() {
         return None;
     }
-    let body: Value = serde_json::from_slice(call.body).unwrap_or_default();
+    let body = json::parse(call.body).unwrap_or_default();
     let fields: Vec<&String> = body.as_object().into_iter().flatten().map(|(name, _)| name).take(FIELDS_MAX).collect();
     Some(json!({
         "time": Date::now().as_millis(), "address": call.actor(), "session": session, "method": call.method,

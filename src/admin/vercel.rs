@@ -8,6 +8,7 @@ use super::{AdminCall, AdminReply, allow};
 use crate::chat::{ChatError, ErrorKind};
 use crate::config::source;
 use crate::dialect::fields::Field;
+use crate::json;
 
 /// What ds2api's page sends for a token that is kept.
 const KEPT: &str = "__USE_PRECONFIG__";
@@ -42,7 +43,7 @@ pub(super) async fn sync(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, 
     let (credentials, request) = request(&Field::root(&body), &kept, &document)?;
     let failed = |message: &str| ChatError::new(ErrorKind::Upstream, message);
     let answer = sync_js(&Value::from(request).to_string()).await.ok().and_then(|answer| answer.as_string());
-    let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
+    let answer = json::parse(answer.unwrap_or_default()).unwrap_or_default();
     let Some(url) = answer.get("deployment_url") else {
         let message = answer.get("message").and_then(Value::as_str).unwrap_or("Vercel did not answer as it should.");
         return Err(ChatError {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::store::Row;
+use crate::json;
 use crate::storage;
 
 /// What a version was made by.
@@ -60,7 +61,7 @@ pub(super) fn list(sql: &SqlStorage) -> Result<Vec<Value>> {
                   json_object('version', version, 'at', at, 'actor', actor, 'change', change) AS body \
                   FROM made ORDER BY version DESC";
     let rows: Vec<Row> = storage::rows(sql, select, Vec::new())?;
-    Ok(rows.into_iter().filter_map(|row| serde_json::from_str(&row.body).ok()).collect())
+    Ok(rows.into_iter().filter_map(|row| json::parse(row.body).ok()).collect())
 }
 
 /// Puts items back where they stood in `version`.

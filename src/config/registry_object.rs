@@ -237,7 +237,7 @@ impl RegistryObject {
             console_error!("CONFIG_JSON cannot be used: {error}");
             ChatError::new(ErrorKind::NotConfigured, format!("CONFIG_JSON cannot be used: {error}"))
         };
-        let value: Value = serde_json::from_str(&text).map_err(|error| not_configured(error.to_string()))?;
+        let value = json::parse(&text).map_err(|error| not_configured(error.to_string()))?;
         let vault = source::vault(&self.env)?;
         let empty = Document::default();
         let reader = Reader { vault: &vault, stored: &empty, is_timezone: &is_timezone };
@@ -329,7 +329,7 @@ impl RegistryObject {
         }
         let sealed = store::kept(&sql, VERCEL).map_err(fault)?;
         let opened = sealed.and_then(|sealed| vault.open_text(VERCEL, &sealed));
-        let mut kept = opened.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}));
+        let mut kept = opened.and_then(|text| json::parse(text).ok()).unwrap_or_else(|| json!({}));
         if let Some(fields) = kept.as_object_mut() {
             fields.insert("current".to_owned(), self.read(|loaded| loaded.version)?.into());
         }

@@ -67,7 +67,7 @@ pub(super) fn load_at(sql: &SqlStorage, version: u64) -> Result<Document> {
     }
     let mut document = serde_json::json!({"keys": [], "upstreams": [], "accounts": []});
     for row in rows {
-        let body: Value = serde_json::from_str(&row.body).map_err(|error| broken(&row.list, &error))?;
+        let body = json::parse(&row.body).map_err(|error| broken(&row.list, &error))?;
         if let (true, Some(items)) = (!row.id.is_empty(), document.get_mut(&row.list).and_then(Value::as_array_mut)) {
             items.push(body);
         } else if let Some(fields) = document.as_object_mut() {

@@ -2,13 +2,14 @@
 use serde_json::Value;
 
 use crate::chat::{ChatError, ErrorKind};
+use crate::json;
 
 /// A body as JSON.
 ///
 /// # Errors
 /// Where it is something else than an object.
 pub fn parse(body: &[u8]) -> Result<Value, ChatError> {
-    match serde_json::from_slice(body) {
+    match json::parse(body) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(bad_json("a JSON object is needed")),
         Err(error) => Err(bad_json(&error.to_string())),

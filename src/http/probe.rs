@@ -15,6 +15,7 @@ use super::question::{Login, Question};
 use crate::chat::{ChatError, ChatEvent, Endpoint, ErrorKind, Usage};
 use crate::config::{Hot, source};
 use crate::dialect::openai;
+use crate::json;
 use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
 use crate::upstream::service::{Opened, Service};
@@ -100,7 +101,7 @@ async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usa
     let (source, mut decode) = match service.open(signal, &Cell::new(false)).await? {
         Opened::Whole(body, counted) => {
             *usage = counted;
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let body = json::parse(body).unwrap_or_default();
             let text = |name: &str| body.pointer(&format!("/choices/0/message/{name}")).and_then(Value::as_str);
             let text = text("content").filter(|text| !text.is_empty()).or_else(|| text("reasoning_content"));
             return Ok(text.unwrap_or_default().to_owned());

@@ -10,6 +10,7 @@ use crate::chat::{ChatError, ChatEvent, ErrorKind};
 use crate::config;
 use crate::dialect::openai::responses::Kept;
 use crate::dialect::openai::responses::request::{Earlier, Wanted};
+use crate::json;
 use crate::memory::{self, Entry, Keep, Recall};
 use crate::upstream::openai::chunks::is_lasting;
 
@@ -44,14 +45,14 @@ impl Memory {
         }
         let mut conversation = Vec::new();
         for text in recalled.chain.into_iter().flatten() {
-            let mut kept: Value = serde_json::from_str(&text).unwrap_or_default();
+            let mut kept = json::parse(text).unwrap_or_default();
             for list in ["/input", "/response/output"] {
                 if let Some(Value::Array(items)) = kept.pointer_mut(list) {
                     conversation.append(items);
                 }
             }
         }
-        let item = |(id, text): (String, String)| Some((id, serde_json::from_str(&text).ok()?));
+        let item = |(id, text): (String, String)| Some((id, json::parse(text).ok()?));
         Ok(Earlier { conversation, items: recalled.found.into_iter().filter_map(item).collect() })
     }
 
@@ -62,7 +63,7 @@ impl Memory {
     pub(super) async fn response(&self, id: &str) -> Result<Value, ChatError> {
         let recall = Recall { ids: vec![id.to_owned()], chain: None };
         let recalled = memory::recall(&self.env, &self.owner, &recall).await?;
-        let kept = recalled.found.get(id).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let kept = recalled.found.get(id).and_then(|text| json::parse(text).ok());
         let response = kept.and_then(|mut kept| kept.get_mut("response").map(Value::take));
         response.filter(Value::is_object).ok_or_else(|| not_found(id))
     }
@@ -146,7 +147,7 @@ impl Thoughts {
 
     /// Of a whole `chat.completion`.
     pub(super) fn of_completion(body: &[u8]) -> Thoughts {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let body = json::parse(body).unwrap_or_default();
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Thoughts {
             text: text("/choices/0/message/reasoning_content").unwrap_or_default(),

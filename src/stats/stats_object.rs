@@ -113,7 +113,7 @@ impl StatsObject {
 
 impl StatsObject {
     fn answer(&self, argument: &str, act: impl FnOnce(&SqlStorage, &Value) -> Result<Value>) -> String {
-        let argument: Value = serde_json::from_str(argument).unwrap_or_default();
+        let argument = json::parse(argument).unwrap_or_default();
         match act(&self.state.storage().sql(), &argument) {
             Ok(answer) => plan::carried(answer.to_string()),
             // A fault is no JSON: the caller logs it.
@@ -126,7 +126,7 @@ impl StatsObject {
 
     fn add(&self, sql: &SqlStorage, settings: &Stats, lines: &str, counts: Counts, counted: Counted) -> Result<()> {
         let now = Date::now().as_millis();
-        let sample_of = |line: &str| Sample::unpack(&serde_json::from_str(line.split('\t').next()?).ok()?);
+        let sample_of = |line: &str| Sample::unpack(&json::parse(line.split('\t').next()?).ok()?);
         let samples = || lines.lines().filter_map(sample_of);
         let mut open = self.open.borrow_mut();
         let mut hour = match open.take() {

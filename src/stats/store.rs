@@ -6,6 +6,7 @@ use worker::{Result, SqlStorage, SqlStorageValue};
 
 use super::figures::Span;
 use super::plan::{self, Counts};
+use crate::json;
 use crate::storage;
 
 /// An hour and a day, in milliseconds.
@@ -177,7 +178,7 @@ pub(super) fn entries(
             let first = row.id as u64;
             let lines: Vec<(u64, &str)> = (first..before).zip(row.body.lines()).collect();
             for (seq, line) in lines.into_iter().rev() {
-                let Ok(mut entry) = serde_json::from_str::<Value>(line) else { continue };
+                let Ok(mut entry) = json::parse(line) else { continue };
                 if !wanted(&entry) {
                     continue;
                 }
@@ -249,7 +250,7 @@ impl Stored {
     }
 
     fn of(row: Row) -> Stored {
-        let mut lines = row.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_default());
+        let mut lines = row.body.lines().map(|line| json::parse(line).unwrap_or_default());
         let mut next = || lines.next().unwrap_or_default();
         let (total, counts, names) = (next(), next(), next());
         Stored { start_ms: row.id as u64, span: Span::unpack(&total, &names), counts: plan::unpack(&counts) }

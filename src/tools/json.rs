@@ -2,6 +2,7 @@
 use serde_json::{Map, Value};
 
 use super::markup::Written;
+use crate::json;
 
 /// The calls in a text that begins with JSON: one, a list, or either under `tool_calls`; or several of these in a row.
 pub(super) fn calls(text: &str) -> Vec<Written> {
@@ -34,10 +35,10 @@ fn call(value: &Value) -> Option<Written> {
 /// JSON, repaired where it is not: typographic quotes, commas before an end, ends that are missing.
 pub(super) fn read(text: &str) -> Option<Value> {
     let text = text.trim();
-    if let Ok(value) = serde_json::from_str(text) {
+    if let Ok(value) = json::parse(text) {
         return Some(value);
     }
-    serde_json::from_str(&repaired(text)).ok()
+    json::parse(repaired(text)).ok()
 }
 
 fn repaired(text: &str) -> String {

@@ -2,6 +2,7 @@
 use serde_json::Value;
 
 use crate::chat::{Format, Tool, ToolCall, ToolChoice};
+use crate::json;
 
 const SYNTAX: &str = r#"To call tools, end your reply with exactly one block of this form, and write nothing after it:
 
@@ -55,7 +56,7 @@ pub fn render_calls(calls: &[ToolCall]) -> String {
     let mut text = "<tool_calls>\n".to_owned();
     for call in calls {
         text.push_str(&format!("<invoke name=\"{}\">\n", call.name));
-        match serde_json::from_str::<Value>(&call.arguments) {
+        match json::parse(&call.arguments) {
             Ok(Value::Object(arguments)) => {
                 for (name, value) in arguments {
                     let value = match value {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::chat::{ChatError, ErrorKind};
 use crate::dialect::fields::Field;
+use crate::json;
 pub(super) use plan::plan;
 
 /// What a file holds.
@@ -108,7 +109,7 @@ pub(super) fn batch(accounts: Vec<Value>) -> Found {
 /// `InvalidRequest` where it is none of them, with the line where it is broken JSON.
 pub(super) fn read(text: &str) -> Result<Found, ChatError> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let broken = match serde_json::from_str(text) {
+    let broken = match json::parse(text) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => return of_json(&value),
         Ok(_) => None,
         Err(error) => Some(error),
@@ -121,7 +122,7 @@ pub(super) fn read(text: &str) -> Result<Found, ChatError> {
     }
     // ds2api keeps its file in a variable in this form.
     let decoded = STANDARD.decode(text.strip_prefix("base64:").unwrap_or(text)).ok();
-    match decoded.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+    match decoded.and_then(|bytes| json::parse(bytes).ok()) {
         Some(value @ Value::Object(_)) => of_json(&value),
         _ => table::read(text).ok_or_else(unknown),
     }

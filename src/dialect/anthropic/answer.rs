@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatError, ChatEvent, ErrorKind, FinishReason, ToolCall, Usage};
 use crate::dialect::{Encode, Head};
+use crate::json;
 
 /// What an answer needs to know of its request.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,7 @@ pub(super) fn input(arguments: &str) -> Result<Value, ChatError> {
     if arguments.trim().is_empty() {
         return Ok(json!({}));
     }
-    match serde_json::from_str(arguments) {
+    match json::parse(arguments) {
         Ok(input @ Value::Object(_)) => Ok(input),
         _ => {
             Err(ChatError::new(ErrorKind::Upstream, "The model called a tool with arguments that are no JSON object."))

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::chat::{Body, ChatError, Endpoint, Envelope, Raw};
 use crate::dialect::Form;
 use crate::dialect::fields::bad_json;
+use crate::json;
 use crate::stream::splice::span_of;
 
 /// OpenAI's default where a moderation names no model.
@@ -51,9 +52,7 @@ struct Message<'a> {
 /// `InvalidRequest` that names the field, for bad JSON, a missing or empty `model`, `messages` or `input`, and wrong types.
 pub fn decode(endpoint: Endpoint, body: Vec<u8>) -> Result<(Envelope, Form), ChatError> {
     let text = std::str::from_utf8(&body).map_err(|_| bad_json("it is not UTF-8"))?;
-    let fields: Fields = match serde_json::from_str(text) {
-        // An array, which serde takes for a struct, is no object.
-        Ok(_) if text.trim_start().starts_with('[') => return Err(bad_json("a JSON object is needed")),
+    let fields: Fields = match json::scan(&body) {
         Ok(fields) => fields,
         // The error would tell what stands there instead, and errors are logged where bodies are not.
         Err(error) if error.is_data() && !text.trim_start().starts_with('{') => {
@@ -115,7 +114,7 @@ fn present(raw: Option<&RawValue>) -> Option<&RawValue> {
 
 fn typed<'a, T: Deserialize<'a>>(field: &str, what: &str, raw: Option<&'a RawValue>) -> Result<Option<T>, ChatError> {
     present(raw)
-        .map(|raw| serde_json::from_str(raw.get()))
+        .map(|raw| json::scan(raw.get().as_bytes()))
         .transpose()
         .map_err(|_| ChatError::field(field, format!("`{field}` must be {what}.")))
 }

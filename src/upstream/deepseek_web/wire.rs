@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::settings::DeepseekWeb;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
+use crate::json;
 use crate::upstream::failure::{Failure, broken};
 
 /// Where proofs of work are for.
@@ -91,7 +92,7 @@ impl Reply {
     /// What the answer says went wrong.
     pub fn read(&self) -> Result<Value, Trouble> {
         let body = self.body.trim_ascii_start();
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
+        let Ok(envelope) = json::read::<Envelope>(body) else {
             return Err(match self.status {
                 429 => Trouble::Limited { retry_after_ms: self.retry_after_ms },
                 _ if self.firewall || self.status < 400 || matches!(self.status, 403 | 405) => Trouble::Firewall,

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::meter::Fault;
 use crate::chat::{Endpoint, Usage};
+use crate::json;
 use crate::stream::splice::{Edit, span_of, splice};
 
 /// `usage` as OpenAI, Ark and DeepSeek write it (protocols: B1.3, B2.3).
@@ -62,7 +63,7 @@ struct Fields<'a> {
 /// # Errors
 /// `Fault::Error` for an error object in a 200; `Fault::Garbage` for an empty answer and for what is no answer of `endpoint`.
 pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec<u8>, Option<Usage>), Fault> {
-    let fields: Fields = serde_json::from_slice(&body).map_err(|_| Fault::Garbage)?;
+    let fields: Fields = json::scan(&body).map_err(|_| Fault::Garbage)?;
     if let Some(error) = fields.error.filter(|error| error.get() != "null") {
         return Err(Fault::Error(error.get().to_owned()));
     }

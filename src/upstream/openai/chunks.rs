@@ -9,6 +9,7 @@ use super::answer::WireUsage;
 use super::failure::{self, Context};
 use super::meter::{Fault, LINE_MAX_BYTES};
 use crate::chat::{ChatEvent, FinishReason, Usage};
+use crate::json;
 use crate::tokens::Counter;
 use crate::tools::call_id;
 use crate::upstream::decode::Decode;
@@ -113,7 +114,7 @@ impl Chunks {
         if data.is_empty() {
             return;
         }
-        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return self.fault = Some(Fault::Garbage) };
+        let Ok(chunk) = json::scan::<Chunk>(data) else { return self.fault = Some(Fault::Garbage) };
         if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
             return self.fault = Some(Fault::Error(error.get().to_owned()));
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::meter::Fault;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
+use crate::json;
 use crate::moment;
 use crate::upstream::failure::{Failure, broken};
 
@@ -40,7 +41,7 @@ struct Words {
 
 /// An answer whose status is not 200.
 pub fn of_status(status: u16, body: &[u8], context: Context) -> Failure {
-    let words = serde_json::from_slice::<Value>(body).ok().and_then(|body| {
+    let words = json::parse(body).ok().and_then(|body| {
         let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(&body);
         Words::read(error)
     });
@@ -78,7 +79,7 @@ pub fn of_fault(fault: &Fault, context: Context) -> Failure {
 }
 
 fn of_error_value(error: &str, context: Context) -> Failure {
-    let words = serde_json::from_str::<Value>(error).ok().and_then(|error| Words::read(&error)).unwrap_or_default();
+    let words = json::parse(error).ok().and_then(|error| Words::read(&error)).unwrap_or_default();
     let number = words.code.as_deref().and_then(|code| code.parse::<u16>().ok());
     let meaning = by_code(&words).unwrap_or(match (words.kind.as_deref(), words.code.as_deref(), number) {
         (Some("invalid_request_error" | "BadRequest"), ..) | (.., Some(400 | 404 | 422)) => Meaning::Caller,

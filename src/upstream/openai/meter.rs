@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::answer::WireUsage;
 use super::failure::{self, Context};
 use crate::chat::Usage;
+use crate::json;
 use crate::stream::splice::{Edit, span_of, splice};
 use crate::upstream::decode::Phase;
 use shape::Shape;
@@ -283,7 +284,7 @@ impl Meter {
         let renamed = model.is_some_and(|model| !model.starts_with(self.asked_model.as_bytes()));
         let mut edits = Vec::new();
         if !plain || renamed {
-            let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return self.broken(Fault::Garbage) };
+            let Ok(chunk) = json::scan::<Chunk>(data) else { return self.broken(Fault::Garbage) };
             if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
                 return self.broken(Fault::Error(error.get().to_owned()));
             }

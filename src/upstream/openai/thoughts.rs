@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::Raw;
+use crate::json;
 use crate::stream::splice::{Edit, span_of};
 
 /// An assistant's message that calls tools and does not say with what thoughts.
@@ -45,13 +46,13 @@ pub fn silent(raw: &Raw) -> Vec<Silent> {
     if memmem::find(&raw.bytes, b"\"tool_calls\"").is_none() {
         return Vec::new();
     }
-    let body: Option<Body> = serde_json::from_slice(&raw.bytes).ok();
+    let body: Option<Body> = json::scan(&raw.bytes).ok();
     let messages = body.and_then(|body| body.messages).unwrap_or_default();
     messages.into_iter().filter_map(|message| read(&raw.bytes, message)).collect()
 }
 
 fn read(body: &[u8], raw: &RawValue) -> Option<Silent> {
-    let message: Message = serde_json::from_str(raw.get()).ok().filter(|message: &Message| {
+    let message: Message = json::scan(raw.get().as_bytes()).ok().filter(|message: &Message| {
         // A null reads as absent, and an empty text says nothing.
         message.role.as_deref() == Some("assistant")
             && message.reasoning_content.is_none_or(|value| value.get() == "\"\"")

@@ -1,4 +1,5 @@
 //! Lets the first JSON value of a text through and nothing else: no fence, no prose (api-conformance C12).
+use crate::json;
 
 /// Watches one answer's text.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Json {
 
     /// The whole value; `None` where there was none, or it broke off.
     pub(super) fn value(&self) -> Option<serde_json::Value> {
-        serde_json::from_str(&self.value).ok()
+        json::parse(&self.value).ok()
     }
 }
 

@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 
 use super::settings::VolcengineConsole;
 use crate::chat::{ChatRequest, Role};
+use crate::json;
 
 /// The forms that Weir knows: a name, a body, a message.
 const FORMS: [[&str; 3]; 2] = [
@@ -23,7 +24,7 @@ const FORMS: [[&str; 3]; 2] = [
 /// The form of this name.
 fn form(name: &str) -> Option<[Value; 2]> {
     let [_, body, message] = FORMS.iter().find(|[known, ..]| *known == name)?;
-    Some([body, message].map(|text| serde_json::from_str(text).unwrap_or_default()))
+    Some([body, message].map(|text| json::parse(text).unwrap_or_default()))
 }
 
 /// Whether `name` is a form that Weir knows.

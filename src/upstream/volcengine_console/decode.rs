@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::failure::{self, Context, Words};
 use crate::chat::{ChatEvent, ErrorKind, FinishReason, Usage};
+use crate::json;
 use crate::tokens::Counter;
 use crate::upstream::decode::{Decode, Phase};
 use crate::upstream::failure::{Failure, broken};
@@ -65,7 +66,7 @@ impl Decoder {
         match line.trim_ascii().strip_prefix(b"data:").map(<[u8]>::trim_ascii) {
             None | Some(b"") => {}
             Some(b"[DONE]") => self.complete(out),
-            Some(data) => match serde_json::from_slice(data) {
+            Some(data) => match json::parse(data) {
                 Ok(event) => self.event(&event, out),
                 Err(_) => return false,
             },
@@ -128,7 +129,7 @@ impl Decoder {
 
     /// All of a body that is no stream of events. A JSON text shows by itself that it is whole.
     fn body(&mut self, body: &[u8], out: &mut Vec<ChatEvent>) {
-        let Ok(answer) = serde_json::from_slice(body) else {
+        let Ok(answer) = json::parse(body) else {
             return self.fail(CUT);
         };
         self.event(&answer, out);

@@ -4,6 +4,7 @@ use wildmatch::WildMatch;
 
 use super::settings::VolcengineConsole;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
+use crate::json;
 use crate::upstream::failure::{Failure, broken};
 use crate::upstream::openai::failure::clean;
 
@@ -71,7 +72,7 @@ impl Words {
         let message = error.as_str().map(str::to_owned).or_else(|| text(["message", "Message"]));
         let Some(message) = message else { return };
         // A message may be another error's JSON.
-        let inner = (depth > 0).then(|| serde_json::from_str::<Value>(&message).ok()).flatten();
+        let inner = (depth > 0).then(|| json::parse(&message).ok()).flatten();
         match inner.filter(Value::is_object) {
             Some(inner) => {
                 let error = inner.pointer("/ResponseMetadata/Error").or_else(|| inner.get("error"));
@@ -99,7 +100,7 @@ fn is_empty(error: &Value) -> bool {
 
 /// An answer whose status is not 200.
 pub fn of_status(status: u16, body: &[u8], context: &Context) -> Failure {
-    let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let value = json::parse(body).unwrap_or_default();
     match Words::find(&value) {
         Some(words) => of_error(status, words, context),
         // A 404 without an error of the service comes from a wrong address, not from the caller.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Form, Name};
 use crate::chat::{ChatError, ChatEvent, Citation, ErrorKind, FinishReason, Usage};
 use crate::dialect::{Encode, Head};
+use crate::json;
 
 /// Writes a response.
 pub struct Encoder {
@@ -289,7 +290,7 @@ impl Item {
 
 /// The text that a model of functions gave as `{"input": …}`; what it gave otherwise is the text itself.
 fn custom_input(arguments: &str) -> String {
-    let value = serde_json::from_str::<Value>(arguments).ok();
+    let value = json::parse(arguments).ok();
     let input = value.as_ref().and_then(|value| value.get("input")?.as_str());
     input.unwrap_or(arguments).to_owned()
 }

@@ -4,6 +4,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// What came is no JSON, or more than any answer needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Garbage;
@@ -27,7 +29,7 @@ pub(super) struct Frame<'a> {
 
 /// Reads JSON text; `None` is JSON of another shape, which is left alone.
 pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<Option<T>, Garbage> {
-    match serde_json::from_slice(json) {
+    match json::scan(json) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.classify() == Category::Data => Ok(None),
         Err(_) => Err(Garbage),
@@ -53,7 +55,7 @@ pub(super) fn each<'a>(
         let mut take = take;
         return take(value);
     }
-    serde_json::Deserializer::from_str(value.get()).deserialize_seq(Items(take)).map_err(|_| Garbage)
+    serde_json::Deserializer::from_slice(value.get().as_bytes()).deserialize_seq(Items(take)).map_err(|_| Garbage)
 }
 
 /// Gives the entries of an object to `take`, one by one; another value has none.
@@ -64,7 +66,7 @@ pub(super) fn entries<'a>(
     if !value.get().starts_with('{') {
         return Ok(());
     }
-    serde_json::Deserializer::from_str(value.get()).deserialize_map(Entries(take)).map_err(|_| Garbage)
+    serde_json::Deserializer::from_slice(value.get().as_bytes()).deserialize_map(Entries(take)).map_err(|_| Garbage)
 }
 
 struct Items<F>(F);

@@ -1,27 +1,10 @@
-//! Reads JSON into types where it is no matter of microseconds: calls between Weir's objects, what they store, the document.
+//! A tree of values, as serde's types read it.
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 use serde_json::{Error, Map, Result, Value, map};
-
-/// Reads a text by way of a tree of values: each type's code is half as large as where it reads the text itself.
-///
-/// # Errors
-/// Where the text is no JSON, or of another shape.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
-    read_value(&serde_json::from_str(text)?)
-}
-
-/// Reads a tree of values, as `T::deserialize(value)` does. But a struct is read from an object only, and not from an
-/// array as well, which is half of each struct's code.
-///
-/// # Errors
-/// Where the tree has another shape, in the words that serde_json has for it.
-pub fn read_value<T: DeserializeOwned>(value: &Value) -> Result<T> {
-    T::deserialize(Tree(value))
-}
 
 #[cold]
 #[inline(never)]
@@ -41,8 +24,10 @@ fn mismatch(value: &Value, expected: &dyn Expected) -> Error {
     Error::invalid_type(found, expected)
 }
 
+/// Reads as `&Value` does, in the same words where it cannot. But a struct comes from an object only, and not from an array
+/// as well: that is half of each struct's code.
 #[derive(Clone, Copy)]
-struct Tree<'de>(&'de Value);
+pub(super) struct Tree<'de>(pub(super) &'de Value);
 
 macro_rules! numbers {
     ($($method:ident)*) => {
@@ -242,103 +227,5 @@ impl<'de> VariantAccess<'de> for Tree<'de> {
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
         self.deserialize_map(visitor)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-    use serde::{Deserialize, Serialize};
-    use serde_json::json;
-
-    use super::*;
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Everything {
-        yes: bool,
-        small: u8,
-        signed: i64,
-        float: f64,
-        text: String,
-        maybe: Option<u64>,
-        #[serde(default)]
-        list: Vec<Kind>,
-        map: BTreeMap<String, (u64, String)>,
-        any: Value,
-        result: std::result::Result<(), String>,
-    }
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Kind {
-        Unit,
-        One(Wrapped),
-        Two(u64, bool),
-        Fields { text: String },
-    }
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Wrapped(i32);
-
-    fn everything() -> Value {
-        json!({
-            "yes": true, "small": 255, "signed": -1, "float": 2, "text": "t", "maybe": null,
-            "list": ["unit", {"one": -3}, {"two": [1, false]}, {"fields": {"text": "x"}}],
-            "map": {"a": [1, "b"]}, "any": [null, 1.5, {"x": "y"}], "result": {"Err": "e"},
-        })
-    }
-
-    /// What serde_json itself reads, or says.
-    fn known(value: &Value) -> std::result::Result<Everything, String> {
-        Everything::deserialize(value).map_err(|error| error.to_string())
-    }
-
-    fn ours(value: &Value) -> std::result::Result<Everything, String> {
-        read_value(value).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn reads_every_kind() {
-        let read = ours(&everything()).unwrap();
-        assert_eq!(read.list.len(), 4);
-        assert_eq!(Ok(read), known(&everything()));
-    }
-
-    #[test]
-    fn a_struct_is_no_array() {
-        assert_eq!(read::<Wrapped>("[1]").unwrap_err().to_string(), "invalid type: sequence, expected i32");
-        let error = read::<Everything>("[true]").unwrap_err();
-        assert_eq!(error.to_string(), "invalid type: sequence, expected struct Everything");
-    }
-
-    proptest! {
-        #[test]
-        fn says_what_serde_json_says(
-            field in prop::sample::select(everything().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
-            wrong in prop::sample::select(vec![
-                None, Some(json!(null)), Some(json!(false)), Some(json!(-5)), Some(json!(300)), Some(json!(1.5)),
-                Some(json!("unit")), Some(json!([{"one": "x"}])), Some(json!([{"unit": 1}])),
-                Some(json!([{"a": 1, "b": 2}])), Some(json!([{"fields": {}}])), Some(json!({})),
-                Some(json!({"Ok": null})), Some(json!({"a": [1]})), Some(json!({"a": ["1", "b"]})),
-            ]),
-        ) {
-            let mut value = everything();
-            let fields = value.as_object_mut().unwrap();
-            fields.remove(&field);
-            if let Some(wrong) = wrong {
-                fields.insert(field, wrong);
-            }
-            prop_assert_eq!(ours(&value), known(&value));
-        }
-    }
-
-    #[test]
-    fn an_unknown_field_is_named() {
-        let mut value = everything();
-        value["more"] = json!(1);
-        assert_eq!(ours(&value), known(&value));
     }
 }
