@@ -19,8 +19,12 @@ const stampFile = join(targetDir, 'weir-build.json');
 const outputs = ['index.js', 'index_bg.wasm'].map((name) => join(root, 'build', name));
 const bundledByWrangler = [join('src', 'entry.js'), join('src', 'page.js')];
 // What is uploaded counts as gzip sees it, within 32 KB at a time. So the copies of a generic function stand together, by
-// name: 33 KB less; and a function with one caller stays one, unless it is tiny: inlined it is like no other, 50 KB more.
-const wasmOpt = ['-Os', '--one-caller-inline-max-function-size=10', '--reorder-functions-by-name', '--enable-exception-handling'];
+// name: 33 KB less; a function with one caller stays one, unless it is tiny: inlined it is like no other, 50 KB more; and
+// zeros stay in the data, which gzip packs better.
+const wasmOpt = [
+  '-Os', '--one-caller-inline-max-function-size=10', '--skip-pass=memory-packing', '--reorder-functions-by-name',
+  '--enable-exception-handling', // as worker-build has it
+];
 export const rustFlags = '-C target-feature=+simd128'; // memchr has a SIMD version for Wasm
 
 /** Builds what is not up to date. */

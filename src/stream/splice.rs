@@ -17,8 +17,9 @@ impl Edit {
     }
 }
 
-/// Appends `source` to `out` with `edits` made, which must be in order and apart; an edit that is not is left out.
-pub fn splice(source: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
+/// Appends `source` to `out` with `edits` made. They must be apart: one that is not, or is not within `source`, is left out.
+pub fn splice(source: &[u8], mut edits: Vec<Edit>, out: &mut Vec<u8>) {
+    edits.sort_by_key(|edit| edit.span.start);
     let mut done = 0;
     for edit in edits {
         let Some(kept) = source.get(done..edit.span.start) else { continue };
@@ -45,13 +46,13 @@ mod tests {
 
     fn spliced(source: &str, edits: &[Edit]) -> String {
         let mut out = Vec::new();
-        splice(source.as_bytes(), edits, &mut out);
+        splice(source.as_bytes(), edits.to_vec(), &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn replaces_inserts_and_keeps_the_rest() {
-        assert_eq!(spliced("abcdef", &[Edit::new(0..0, "x"), Edit::new(2..4, "YYY")]), "xabYYYef");
+        assert_eq!(spliced("abcdef", &[Edit::new(2..4, "YYY"), Edit::new(0..0, "x")]), "xabYYYef");
         assert_eq!(spliced("abc", &[]), "abc");
         assert_eq!(spliced("abc", &[Edit::new(0..3, "")]), "");
     }
@@ -59,7 +60,7 @@ mod tests {
     #[test]
     fn leaves_out_an_edit_that_does_not_fit() {
         assert_eq!(spliced("abc", &[Edit::new(2..9, "x")]), "abc");
-        assert_eq!(spliced("abc", &[Edit::new(1..2, "x"), Edit::new(0..1, "y")]), "axc");
+        assert_eq!(spliced("abc", &[Edit::new(1..3, "x"), Edit::new(0..2, "y")]), "yc");
     }
 
     #[test]

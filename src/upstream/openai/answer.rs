@@ -81,7 +81,7 @@ pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec
     let edit = renamed.and_then(|model| Some(Edit::new(span_of(&body, model.get())?, asked)));
     let Some(edit) = edit else { return Ok((body, usage)) };
     let mut out = Vec::with_capacity(body.len() + edit.with.len());
-    splice(&body, &[edit], &mut out);
+    splice(&body, vec![edit], &mut out);
     Ok((out, usage))
 }
 

@@ -199,7 +199,7 @@ impl Meter {
                 let line = std::mem::take(&mut self.carry);
                 match self.line(&line) {
                     Fate::Keep => fed.lead.extend_from_slice(&line),
-                    Fate::Edited(edits) => splice(&line, &edits, &mut fed.lead),
+                    Fate::Edited(edits) => splice(&line, edits, &mut fed.lead),
                     Fate::Drop => {}
                 }
             }
@@ -302,7 +302,6 @@ impl Meter {
         self.started = true;
         if let Some(value) = usage.filter(|_| !self.usage_asked && is_null(usage)) {
             edits.extend(null_field(line, value).map(|span| Edit::new(span, "")));
-            edits.sort_by_key(|edit| edit.span.start);
         }
         if !edits.is_empty() {
             return Fate::Edited(edits);
@@ -343,7 +342,7 @@ fn add(fed: &mut Fed, chunk: &[u8], line: Range<usize>, fate: Fate) {
         Fate::Drop => {}
         Fate::Edited(edits) => {
             flush(fed, chunk);
-            splice(chunk.get(line).unwrap_or_default(), &edits, &mut fed.lead);
+            splice(chunk.get(line).unwrap_or_default(), edits, &mut fed.lead);
         }
     }
 }
@@ -366,7 +365,8 @@ fn is_null(value: Option<&[u8]>) -> bool {
 fn null_field(line: &[u8], value: &[u8]) -> Option<Range<usize>> {
     let null = (value.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
     let end = null + b"null".len();
-    let start = memchr::memmem::rfind(line.get(..null)?, b"\"usage\"")?;
+    let key = line.get(..null)?.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+    let start = key.strip_suffix(b"\"usage\"")?.len();
     let before = line.get(..start)?.trim_ascii_end();
     if before.ends_with(b",") {
         return Some(before.len() - 1..end);

@@ -30,9 +30,8 @@ pub fn body(raw: &Raw, asked: &str, model: &str, stream: bool, mut edits: Vec<Ed
     if stream && !raw.usage_asked {
         edits.extend(ask_for_usage(raw));
     }
-    edits.sort_by_key(|edit| edit.span.start);
     let mut out = Vec::with_capacity(raw.bytes.len() + 64);
-    splice(&raw.bytes, &edits, &mut out);
+    splice(&raw.bytes, edits, &mut out);
     out
 }
 

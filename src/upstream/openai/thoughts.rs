@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(silent.iter().map(|silent| silent.call.as_str()).collect::<Vec<_>>(), ["a", "c", "d"]);
         let thoughts = [("a".to_owned(), "one \"1\"".to_owned()), ("c".to_owned(), "three".to_owned())].into();
         let mut out = Vec::new();
-        splice(&raw.bytes, &edits(&silent, &thoughts), &mut out);
+        splice(&raw.bytes, edits(&silent, &thoughts), &mut out);
         let sent: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let thoughts: Vec<_> = sent["messages"].as_array().unwrap()[1..5]
             .iter()
