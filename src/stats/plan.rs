@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 
+use crate::json;
+
 /// What is counted, in the order in which it is stored.
 pub const METERS: [Meter; 6] = [
     Meter { name: "requests", free: 100_000, paid: 10_000_000 },
@@ -72,7 +74,7 @@ pub fn uncarried(mut answer: String) -> String {
         && let Some(end) = answer.find('\n')
     {
         let packed = answer.get(MARK.len_utf8()..end).unwrap_or_default();
-        count(unpack(&serde_json::from_str(packed).unwrap_or_default()));
+        count(unpack(&json::parse(packed).unwrap_or_default()));
         answer.drain(..=end);
     }
     answer
