@@ -23,6 +23,7 @@ pub mod json;
 pub mod ledger;
 pub mod memory;
 pub mod moment;
+pub mod pattern;
 pub mod rpc;
 pub mod stats;
 pub mod storage;

@@ -1,9 +1,8 @@
 //! Model name → the upstreams that could serve it, and their names for it.
-use wildmatch::WildMatch;
-
 use super::document::Upstream;
 use super::views::Hot;
 use crate::chat::Endpoint;
+use crate::pattern;
 
 /// The longest chain of aliases that is followed; validation refuses loops.
 const ALIASES_MAX: usize = 8;
@@ -91,7 +90,7 @@ fn stands_for<'a>(hot: &'a Hot, model: &'a str, endpoint: Endpoint) -> &'a str {
         let mut serving = hot.upstreams.iter().filter(|upstream| upstream.enabled && upstream.kind.serves(endpoint));
         serving.any(|upstream| named(upstream, name).is_some())
     };
-    let targets = CLAUDE.iter().find(|(pattern, _)| WildMatch::new(pattern).matches(name)).map(|(_, targets)| targets);
+    let targets = CLAUDE.iter().find(|(pattern, _)| pattern::fits(pattern, name)).map(|(_, targets)| targets);
     match targets.and_then(|targets| targets.iter().find(|target| serves(target))) {
         Some(target) if !serves(name) => target,
         _ => name,
@@ -100,13 +99,13 @@ fn stands_for<'a>(hot: &'a Hot, model: &'a str, endpoint: Endpoint) -> &'a str {
 
 /// The alias of exactly this name, or the most particular one with `*` that fits.
 fn alias<'a>(hot: &'a Hot, name: &str) -> Option<&'a str> {
-    let fitting = || hot.aliases.iter().filter(|(alias, _)| alias.contains('*') && WildMatch::new(alias).matches(name));
+    let fitting = || hot.aliases.iter().filter(|(alias, _)| alias.contains('*') && pattern::fits(alias, name));
     let target = hot.aliases.get(name).or_else(|| fitting().max_by_key(|(alias, _)| alias.len()).map(|(_, to)| to));
     target.map(String::as_str).filter(|target| *target != name)
 }
 
 fn matches_any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| pattern == name || (pattern.contains('*') && WildMatch::new(pattern).matches(name)))
+    patterns.iter().any(|pattern| pattern == name || (pattern.contains('*') && pattern::fits(pattern, name)))
 }
 
 #[cfg(test)]

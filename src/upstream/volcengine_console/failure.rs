@@ -1,10 +1,10 @@
 //! What the console's errors mean: for the id, for the caller, and whether another id should try (protocols: A.6, A.7).
 use serde_json::Value;
-use wildmatch::WildMatch;
 
 use super::settings::VolcengineConsole;
 use crate::chat::{ChatError, ErrorKind, Outcome, Passed};
 use crate::json;
+use crate::pattern;
 use crate::upstream::failure::{Failure, broken};
 use crate::upstream::openai::failure::clean;
 
@@ -155,7 +155,7 @@ pub fn of_error(status: u16, words: Words, context: &Context) -> Failure {
 
 fn meaning(status: u16, words: &Words, settings: &VolcengineConsole) -> Meaning {
     let by_pattern = |text: &str| {
-        let fits = |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(text));
+        let fits = |patterns: &[String]| patterns.iter().any(|pattern| pattern::fits(pattern, text));
         match text {
             "" => None,
             _ if fits(&settings.exhausted_on) => Some(Meaning::Exhausted),
