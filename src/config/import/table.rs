@@ -9,8 +9,9 @@ const IDENTITY: [&str; 5] = ["email", "mobile", "token", "api_key", "web_id"];
 const TEXTS: [&str; 4] = ["id", "upstream", "password", "authorization"];
 const LIMITS: [&str; 6] = ["concurrency", "rpm", "rpd", "tpm", "min_gap_ms", "max_uses"];
 const NUMBERS: [&str; 2] = ["weight", "priority"];
-/// Between a user and a password; the first that a line has counts.
-const BETWEEN: [&str; 5] = ["----", "\t", "|", ":", " "];
+/// Between a user and a password, with blanks around it or blanks alone; the first in a line counts, for a password may
+/// hold any of them.
+const BETWEEN: [&str; 3] = ["----", "|", ":"];
 
 /// The accounts in a text; `None` where no line looks like one.
 pub(super) fn read(text: &str) -> Option<Found> {
@@ -35,8 +36,11 @@ pub(super) fn read(text: &str) -> Option<Found> {
 }
 
 fn credential(line: &str) -> Option<Value> {
-    let (user, password) = BETWEEN.iter().find_map(|between| line.split_once(between))?;
-    let (user, password) = (user.trim(), password.trim());
+    let blank = line.find(char::is_whitespace);
+    let end = BETWEEN.iter().filter_map(|between| line.find(between)).chain(blank).min()?;
+    let (user, rest) = line.split_at(end);
+    let rest = rest.trim_start();
+    let password = BETWEEN.iter().find_map(|between| rest.strip_prefix(between)).unwrap_or(rest).trim();
     let field = user_field(user)?;
     (!password.is_empty()).then(|| json!({"upstream": "deepseek-web", field: user, "password": password}))
 }

@@ -232,6 +232,27 @@ fn one_account_a_line() {
 }
 
 #[test]
+fn a_password_may_hold_what_stands_between() {
+    for (line, password) in [
+        ("a@b.c:pa|ss", "pa|ss"),
+        ("a@b.c:pa----ss", "pa----ss"),
+        ("a@b.c:pa\tss word", "pa\tss word"),
+        ("a@b.c::pass", ":pass"),
+        ("a@b.c----pa:ss", "pa:ss"),
+        ("a@b.c|pa:ss", "pa:ss"),
+        ("a@b.c\tpa:ss", "pa:ss"),
+        ("a@b.c pa:ss", "pa:ss"),
+        ("a@b.c | pa|ss", "pa|ss"),
+        ("13800000000 : p", "p"),
+    ] {
+        let (document, report) = import(&Document::default(), line);
+        let id = if line.starts_with('a') { "a@b.c" } else { "13800000000" };
+        assert_eq!(told(&report), [format!("line 1 accounts added {id}")], "{line}");
+        assert_eq!(opened(&document, id, "password"), password, "{line}");
+    }
+}
+
+#[test]
 fn a_table() {
     let (document, report) = import(&Document::default(), fixture!("accounts.csv"));
     assert_eq!(
