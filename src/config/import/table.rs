@@ -56,7 +56,8 @@ fn user_field(user: &str) -> Option<&'static str> {
 
 fn table(text: &str, separator: char) -> Found {
     let mut found = Found::new("csv");
-    let mut rows = rows(text, separator).into_iter();
+    let Rows { rows, unclosed } = rows(text, separator);
+    let mut rows = rows.into_iter();
     let header: Vec<String> = rows.next().into_iter().flat_map(|(_, cells)| cells).map(|cell| name(&cell)).collect();
     let known = |column: &str| [&IDENTITY[..], &TEXTS, &LIMITS, &NUMBERS, &["enabled"]].concat().contains(&column);
     found.ignored = header.iter().filter(|column| !known(column)).cloned().collect();
@@ -66,6 +67,11 @@ fn table(text: &str, separator: char) -> Found {
             true => Err(wrong(&from, "no more cells than the header has")),
             false => row(&from, header.iter().zip(&cells).filter(|(column, _)| known(column))),
         };
+        found.push(from, Part::Accounts, item);
+    }
+    if let Some(line) = unclosed {
+        let from = format!("line {line}");
+        let item = Err(wrong(&from, "a row whose quotes are closed: nothing from here on is read"));
         found.push(from, Part::Accounts, item);
     }
     found
@@ -122,7 +128,13 @@ fn name(cell: &str) -> String {
 }
 
 /// The rows of a table that are not empty, each with the line on which it begins.
-fn rows(text: &str, separator: char) -> Vec<(usize, Vec<String>)> {
+struct Rows {
+    rows: Vec<(usize, Vec<String>)>,
+    /// Where the last row begins, if one of its quotes has no end: it is left out.
+    unclosed: Option<usize>,
+}
+
+fn rows(text: &str, separator: char) -> Rows {
     let mut rows = Vec::new();
     let (mut line, mut begun) = (1, 1);
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
@@ -132,7 +144,7 @@ fn rows(text: &str, separator: char) -> Vec<(usize, Vec<String>)> {
         match char {
             '"' if quoted && chars.peek() == Some(&'"') => cell.extend(chars.next()),
             '"' if quoted || cell.is_empty() => quoted = !quoted,
-            '\n' if !quoted || chars.peek().is_none() => {
+            '\n' if !quoted => {
                 cells.push(std::mem::take(&mut cell));
                 let row = std::mem::take(&mut cells);
                 if row.iter().any(|cell| !cell.trim().is_empty()) {
@@ -144,7 +156,7 @@ fn rows(text: &str, separator: char) -> Vec<(usize, Vec<String>)> {
             char => cell.push(char),
         }
     }
-    rows
+    Rows { rows, unclosed: quoted.then_some(begun) }
 }
 
 fn wrong(path: &str, needed: &str) -> ChatError {

@@ -272,6 +272,15 @@ fn a_table() {
 }
 
 #[test]
+fn a_quote_without_an_end_takes_no_other_row_for_a_password() {
+    let (document, report) = import(&Document::default(), "email,password\na@b.c,p\nb@b.c,\"p\nc@b.c,p\n");
+    assert_eq!(told(&report), ["line 2 accounts added a@b.c", "line 3 accounts failed line 3"]);
+    assert_eq!(document.accounts.len(), 1);
+    let (_, report) = import(&Document::default(), "\"email,password\na@b.c,p\n");
+    assert_eq!(told(&report), ["line 1 accounts failed line 1"]);
+}
+
+#[test]
 fn a_document_of_weir() {
     let text = fixture!("weir-export.json");
     let (document, report) = import(&Document::default(), text);
