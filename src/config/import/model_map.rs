@@ -38,10 +38,9 @@ pub(super) fn of_code(text: &str) -> Option<Found> {
         return None;
     }
     // `MODEL_MAPPING.get(model, 'ep-…')`: what every other name stands for.
-    let rest = text.get(open + length..)?;
-    let fallback = rest.split_once(".get(").and_then(|(_, call)| call.split_once(')'));
-    let fallback = fallback.and_then(|(arguments, _)| Some(self::quoted(arguments).first()?.1));
-    let default = pairs.iter().find(|(_, target, _)| Some(*target) == fallback);
+    let calls = text.get(open + length..)?.split(".get(").skip(1);
+    let mut said = calls.filter_map(|call| call.lines().next()).flat_map(self::quoted);
+    let default = said.find_map(|(_, said)| pairs.iter().find(|(_, target, _)| *target == said));
     let default = default.map(|(from, _, name)| (from.clone(), (*name).to_owned()));
     let mut found = found(pairs.into_iter());
     if let Some((from, name)) = default {
@@ -66,12 +65,16 @@ fn found<'a>(pairs: impl Iterator<Item = (String, &'a str, &'a str)>) -> Found {
     found
 }
 
-/// The texts in quotes, each with the lines before it.
+/// The texts in quotes that are not in a comment, each with the lines before it.
 fn quoted(code: &str) -> Vec<(usize, &str)> {
     let mut texts = Vec::new();
     let mut open: Option<(usize, char)> = None;
+    let mut is_comment = false;
     for (at, char) in code.char_indices() {
         match open {
+            _ if is_comment => is_comment = char != '\n',
+            None if char == '#' => is_comment = true,
+            None if code.get(at..).is_some_and(|rest| rest.starts_with("//")) => is_comment = true,
             Some((start, quote)) if char == quote => {
                 let line = code.get(..start).map_or(0, |before| before.matches('\n').count());
                 texts.extend(code.get(start + 1..at).map(|text| (line, text)));

@@ -208,6 +208,21 @@ fn the_model_map_of_openai_volcano_proxy() {
 }
 
 #[test]
+fn comments_in_the_map_say_nothing_and_its_default_is_found_among_other_calls() {
+    let code = "MODEL_MAPPING = {\n    'r1': 'ep-1',  # the author's\n    # 'old': 'ep-0',\n    'v3': 'ep-3',\n}\n\
+                auth = request.headers.get('Authorization')\n\
+                model = MODEL_MAPPING.get(data.get('model'), 'ep-3')\n";
+    let go = "var m = map[string]string{\n\t\"r1\": \"ep-1\", // it's the author's\n\t\"v3\": \"ep-3\",\n}";
+    for (text, default) in [(code, Some("v3")), (go, None)] {
+        let (document, _) = import(&Document::default(), text);
+        let ark = &document.upstreams[0];
+        let mapped: Vec<_> = ark.model_mapping.iter().map(|(name, target)| (name.as_str(), target.as_str())).collect();
+        assert_eq!(mapped, [("r1", "ep-1"), ("v3", "ep-3")], "{text}");
+        assert_eq!(ark.default_model.as_deref(), default, "{text}");
+    }
+}
+
+#[test]
 fn one_account_a_line() {
     let (document, report) = import(&Document::default(), fixture!("accounts.txt"));
     assert_eq!(
