@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Found, Line, Part, put};
 use crate::chat::{ChatError, ErrorKind};
-use crate::config::document::{Document, Upstream};
+use crate::config::document::{Document, MASK, Upstream};
 use crate::config::presets;
 use crate::config::read::Reader;
 use crate::config::seal::Vault;
@@ -149,6 +149,9 @@ impl<'a> Merge<'a> {
             let id = id.clone();
             put(&mut item, "upstream", id.into());
         }
+        if let Some(id) = self.masked_as_stored("accounts", &item) {
+            return Ok(Outcome::duplicate(id));
+        }
         let read = self.alone(Part::Accounts, &item)?;
         let Some(account) = read.accounts.first() else { return Err(nothing()) };
         if text(&item, "upstream").is_none() {
@@ -175,6 +178,9 @@ impl<'a> Merge<'a> {
     }
 
     fn key(&mut self, item: Value) -> Result<Outcome, ChatError> {
+        if let Some(id) = self.masked_as_stored("keys", &item) {
+            return Ok(Outcome::duplicate(id));
+        }
         let read = self.alone(Part::Keys, &item)?;
         let Some(key) = read.keys.first() else { return Err(nothing()) };
         if !self.known.insert(format!("keys/hash/{}", key.hash)) {
@@ -249,6 +255,13 @@ impl<'a> Merge<'a> {
         put(&mut self.next, "settings", item);
         self.is_changed = true;
         Ok(Outcome::changed("settings"))
+    }
+
+    /// The id of an item whose secrets an export left out, where it is there still.
+    fn masked_as_stored(&self, list: &str, item: &Value) -> Option<String> {
+        let is_masked = item.as_object()?.values().any(|field| *field == MASK);
+        let id = text(item, "id").filter(|_| is_masked)?;
+        self.known.contains(&format!("{list}/id/{id}")).then(|| id.to_owned())
     }
 
     fn items(&self, list: &str) -> impl Iterator<Item = &Value> {

@@ -333,6 +333,16 @@ fn an_export_with_secrets_is_the_whole_document_again() {
 }
 
 #[test]
+fn an_export_without_secrets_is_all_duplicates_where_it_came_from() {
+    let stored = document(crate::config::read::tests::example()).unwrap();
+    let (same, report) = import(&stored, &stored.masked().to_string());
+    assert_eq!((&report["success"], &report["counts"]["added"]), (&json!(true), &json!(0)), "{report}");
+    assert_eq!(same, stored);
+    let (_, report) = import(&Document::default(), &stored.masked().to_string());
+    assert_eq!(report["success"], false, "elsewhere there is no secret to keep");
+}
+
+#[test]
 fn what_is_none_of_them_is_refused() {
     for text in ["", "hello", "{}", "[]", "[1, 2]", r#"{"a": [1]}"#, "42", "just some\nlines of text"] {
         let error = read(text).unwrap_err();
