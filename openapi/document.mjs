@@ -164,7 +164,7 @@ export const schemas = {
       'batch_max?': count('Records that are stored without waiting for more.', { default: 50 }),
       'audit_max?': count('Admin writes that are kept.', { default: 500 }),
       'refused_max?': count('Requests without a good key, and refused logins, that each log keeps beside its other entries.', { default: 100 }),
-      'body_bytes?': count('Of a body, where `log_bodies` is on.', { default: 8_192 }),
+      'body_bytes?': count('Of a body, where `log_bodies` is on.', { maximum: 131_072, default: 8_192 }),
     }),
     'deepseek_web?': takes({
       'client_version?': text(undefined, { default: '2.5.1' }),

@@ -316,6 +316,9 @@ impl Reader<'_> {
         if settings.stats.batch_ms > stats::BATCH_MS_MAX {
             return Err(wrong("settings.stats.batch_ms", &format!("at most {}", stats::BATCH_MS_MAX)));
         }
+        if settings.stats.body_bytes > stats::BODY_BYTES_MAX {
+            return Err(wrong("settings.stats.body_bytes", &format!("at most {}", stats::BODY_BYTES_MAX)));
+        }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((path, _)) => Err(wrong(path, "at least 1")),
             None => Ok(()),

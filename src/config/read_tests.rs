@@ -131,6 +131,7 @@ fn every_error_names_its_path() {
         (json!({"settings": {"timezone": "Mars/Olympus"}}), "settings.timezone"),
         (json!({"settings": {"queue": {"max_waiting": -1}}}), "settings.queue.max_waiting"),
         (json!({"settings": {"max_attempts": 0}}), "settings.max_attempts"),
+        (json!({"settings": {"stats": {"body_bytes": 131_073}}}), "settings.stats.body_bytes"),
     ];
     for (document, path) in cases {
         let error = read(document.clone()).expect_err(path);

@@ -55,5 +55,8 @@ impl Default for Stats {
 
 /// The most that `log_max` may be: a log is not searched faster than it is read.
 pub const LOG_MAX: u64 = 10_000;
+/// The most that `body_bytes` may be: a row of the log holds two bodies as JSON, which takes up to six bytes for one, and is
+/// stored where it is below 2 MB.
+pub const BODY_BYTES_MAX: usize = 128 * 1024;
 /// The longest that a record may wait: a Worker's task lives 30 seconds after its answer.
 pub const BATCH_MS_MAX: u64 = 20_000;

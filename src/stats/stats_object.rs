@@ -128,6 +128,12 @@ impl StatsObject {
         let now = Date::now().as_millis();
         let sample_of = |line: &str| Sample::unpack(&json::parse(line.split('\t').next()?).ok()?);
         let samples = || lines.lines().filter_map(sample_of);
+        // The log first: were it to fail, its calls come again, and none may be counted twice.
+        let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
+        let last_ms = samples().next_back().map(|last| last.time_ms);
+        let (strangers, calls): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with('\t'));
+        store::log(sql, false, &calls, last_ms.unwrap_or(now), settings.log_max, since_ms)?;
+        store::log(sql, true, &strangers, now, settings.refused_max, since_ms)?;
         let mut open = self.open.borrow_mut();
         let mut hour = match open.take() {
             Some(hour) => hour,
@@ -136,9 +142,7 @@ impl StatsObject {
                 store::last_hour(sql)?.unwrap_or(Stored::empty(hour_of(first_ms)))
             }
         };
-        let mut last_ms = None;
         for sample in samples() {
-            last_ms = Some(sample.time_ms);
             self.turn(sql, settings, &mut hour, sample.time_ms.min(now))?;
             hour.span.add(&sample, settings.names_max);
         }
