@@ -121,7 +121,7 @@ impl Reader<'_> {
         let input: Input = json::read_value(&document).map_err(|error| {
             let message = error.to_string();
             let error_of = |part: &Value| json::read_value::<Input>(part).err().map(|error| error.to_string());
-            wrong(&locate::path(&document, &message, &error_of), &message)
+            wrong(&locate::path(&document, &message, &error_of), &without_value(&message))
         })?;
         let upstreams = read_upstreams(input.upstreams)?;
         let keys = self.read_keys(input.keys)?;
@@ -438,6 +438,20 @@ fn free_id(upstream: &str, taken: &BTreeSet<String>) -> String {
             return id;
         }
         number = number.saturating_add(1);
+    }
+}
+
+/// What serde says is wrong, without the value that it quotes: that may be a secret.
+fn without_value(message: &str) -> String {
+    let is_of_value =
+        ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|kind| message.starts_with(kind));
+    let quote = message.find(['"', '`']).filter(|_| is_of_value);
+    match (quote, message.rfind(", expected ")) {
+        (Some(quote), Some(expected)) if quote < expected => {
+            let (before, after) = (message.get(..quote), message.get(expected..));
+            format!("{}{}", before.unwrap_or_default().trim_end(), after.unwrap_or_default())
+        }
+        _ => message.to_owned(),
     }
 }
 

@@ -85,6 +85,29 @@ fn a_new_secret_beside_a_masked_one_keeps_both() {
 }
 
 #[test]
+fn no_error_quotes_a_value_that_may_be_a_secret() {
+    for (document, message) in [
+        (json!({"accounts": ["the-secret"]}), "`accounts[0]`: invalid type: string, expected struct AccountInput."),
+        (
+            json!({"accounts": [{"api_key": 31_415_926}]}),
+            "`accounts[0].api_key`: invalid type: integer, expected a string.",
+        ),
+        (
+            json!({"keys": [{"key": "k", "limits": "31415926, expected"}]}),
+            "`keys[0].limits`: invalid type: string, expected struct Limits.",
+        ),
+        (
+            json!({"upstreams": [{"id": "u", "kind": "the-secret"}]}),
+            "`upstreams[0].kind`: unknown variant, expected one of",
+        ),
+    ] {
+        let error = read(document).unwrap_err().message;
+        assert!(error.starts_with(message), "{error}");
+        assert!(!error.contains("the-secret") && !error.contains("31415926"), "{error}");
+    }
+}
+
+#[test]
 fn every_error_names_its_path() {
     let account = |fields: Value| json!({"accounts": [{"id": "x", "upstream": "ark", "api_key": "k"}, fields]});
     let upstream = |fields: Value| json!({"upstreams": [fields]});
