@@ -1,7 +1,10 @@
 //! `POST /admin/accounts/test` and `test-all`: whether an account answers, at the cost of one short call on it.
-use std::pin::Pin;
+use std::cell::Cell;
+use std::pin::{Pin, pin};
 
-use futures::future::{join, ready};
+use futures::StreamExt;
+use futures::future::ready;
+use futures::stream;
 use serde_json::{Value, json};
 use worker::Env;
 
@@ -57,25 +60,26 @@ pub(super) async fn all(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
 /// Tests a few at a time, until all are or the caller is gone; the results go to the sink, or into the answer.
 async fn test_all(env: &Env, ids: Vec<String>, model: Option<String>, sink: Option<&Sink>) -> Value {
     let (mut results, mut succeeded, mut tested) = (Vec::new(), 0_u64, 0_u64);
-    'all: for some in ids.chunks(AT_ONCE) {
-        let mut tests = some.iter().map(|id| test(env, id, model.as_deref()));
-        let mut next = || tests.next().unwrap_or_else(|| Box::pin(ready(Ok(Value::Null))));
-        let ((a, b), (c, d)) = join(join(next(), next()), join(next(), next())).await;
-        for (id, result) in some.iter().zip([a, b, c, d]) {
-            let failed = |error: ChatError| json!({"id": id, "success": false, "message": error.message});
-            let result = result.unwrap_or_else(failed);
-            tested = tested.saturating_add(1);
-            succeeded = succeeded.saturating_add(u64::from(result.get("success") == Some(&Value::Bool(true))));
-            match sink {
-                None => results.push(result),
-                Some(sink) if sink.write(format!("data: {result}\n\n").as_bytes()).await.is_err() => break 'all,
-                Some(_) => {}
-            }
+    let is_left = Cell::new(false);
+    let asked = stream::iter(ids.iter().enumerate()).take_while(|_| ready(!is_left.get()));
+    let tests = asked.map(async |(at, id)| (at, id, test(env, id, model.as_deref()).await));
+    // Those under way when the caller leaves come to their end: an account is not left in the middle of a call.
+    let mut tests = pin!(tests.buffer_unordered(AT_ONCE));
+    while let Some((at, id, result)) = tests.next().await {
+        let failed = |error: ChatError| json!({"id": id, "success": false, "message": error.message});
+        let result = result.unwrap_or_else(failed);
+        tested = tested.saturating_add(1);
+        succeeded = succeeded.saturating_add(u64::from(result.get("success") == Some(&Value::Bool(true))));
+        match sink {
+            None => results.push((at, result)),
+            Some(sink) if sink.write(format!("data: {result}\n\n").as_bytes()).await.is_err() => is_left.set(true),
+            Some(_) => {}
         }
     }
     let mut summary = json!({"total": ids.len(), "success": succeeded, "failed": tested - succeeded, "cost": format!("{COST}, of each")});
     if let (None, Some(fields)) = (sink, summary.as_object_mut()) {
-        fields.insert("results".to_owned(), results.into());
+        results.sort_by_key(|(at, _)| *at);
+        fields.insert("results".to_owned(), results.into_iter().map(|(_, result)| result).collect());
     }
     summary
 }

@@ -121,14 +121,14 @@ test('all of them, with a sum', async () => {
 test('each result comes when it is there', async () => {
   const gate = new Gate();
   const token = await weir.login();
-  const ids = ['good-1', 'bad-1', 'mapped-1', 'busy-1', 'good-2'];
+  const ids = ['good-2', 'good-1', 'bad-1', 'mapped-1', 'busy-1'];
   sim.next(secretOf('good-2'), { is: 'slow', gate });
   const response = await weir.fetch('POST', '/admin/accounts/test-all?stream=true', { key: token, body: { ids } });
   assert.match(response.headers.get('content-type'), /^text\/event-stream/);
   const sse = new Sse(response);
   const first = [];
   for (let at = 0; at < 4; at += 1) first.push(JSON.parse((await sse.data()).data));
-  assert.deepEqual(first.map(({ id }) => id).sort(), ids.slice(0, 4).sort(), 'before the fifth has answered');
+  assert.deepEqual(first.map(({ id }) => id).sort(), ids.slice(1).sort(), 'before the first has answered');
   gate.open(Infinity);
   assert.deepEqual(JSON.parse((await sse.data()).data).id, 'good-2');
   const done = await sse.data();
