@@ -354,6 +354,10 @@ test('every admin write is written down: who, when and what, and no value', asyn
   assert.ok(!JSON.stringify(audit).includes(secretOf('noted')));
   assert.equal(next, audit[3].seq);
 
+  assert.equal((await write('POST', '/admin/config?dry_run=true', { aliases: {} })).status, 200);
+  const [last] = (await weir.manage('GET', '/admin/audit?limit=1')).audit;
+  assert.deepEqual([last.path, last.fields], ['/admin/config', ['aliases']], 'only an import has a preview');
+
   await weir.manage('POST', '/admin/config', { settings: { stats: { audit_max: 3 } } });
   await weir.manage('POST', '/admin/config', { settings: {} });
   const bounded = (await weir.manage('GET', '/admin/audit')).audit;
