@@ -12,6 +12,7 @@ use crate::stats::client::{self, Noted};
 const WINDOWS: [(&str, u64); 3] = [("24h", 1), ("7d", 7), ("30d", 30)];
 /// Admin requests that change nothing, whatever their method.
 const READING: [&str; 1] = ["explain"];
+const DAY_MS: u64 = 86_400_000;
 /// The most of a body's field names that the audit log keeps.
 const FIELDS_MAX: usize = 20;
 
@@ -52,12 +53,16 @@ pub(super) async fn page(call: &AdminCall<'_>, env: &Env, log: &str) -> Result<A
         }
     }
     let hot = source::current(env).await?;
-    Ok(AdminReply::ok(client::ask(env, &hot.settings.stats, log, &question.into()).await?))
+    let settings = &hot.settings.stats;
+    if log == "logs" {
+        let since_ms = Date::now().as_millis().saturating_sub(settings.log_days.saturating_mul(DAY_MS));
+        question.insert("since_ms".to_owned(), since_ms.into());
+    }
+    Ok(AdminReply::ok(client::ask(env, settings, log, &question.into()).await?))
 }
 
 /// `GET /admin/plan`
 pub(super) async fn plan(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
-    const DAY_MS: u64 = 86_400_000;
     allow(call, &["GET"])?;
     let hot = source::current(env).await?;
     let meters = client::ask(env, &hot.settings.stats, "plan", &Value::Null).await?;

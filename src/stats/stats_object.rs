@@ -153,10 +153,7 @@ impl StatsObject {
         hour.span.total.add_counted(counted);
         store::save(sql, Grain::Hour, &hour)?;
         *open = Some(hour);
-        let since_ms = now.saturating_sub(settings.log_days.saturating_mul(DAY_MS));
-        let (strangers, calls): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with('\t'));
-        store::log(sql, false, &calls, last_ms.unwrap_or(now), settings.log_max, since_ms)?;
-        store::log(sql, true, &strangers, now, settings.refused_max, since_ms)
+        Ok(())
     }
 
     /// Closes the hour and opens that of `now`, where it is a later one. A late record counts in the open hour.
@@ -223,7 +220,11 @@ fn page(sql: &SqlStorage, log: Log, list: &str, question: &Value) -> Result<Valu
     let is = |entry: &Value, name: &str| {
         text(name).is_none_or(|wanted| entry.get(name).and_then(Value::as_str) == Some(wanted))
     };
-    let wanted = |entry: &Value| is(entry, "key") && is(entry, "account") && has_status(entry, text("status"));
+    // What is too old goes with the next record; until then it is not told.
+    let since_ms = number("since_ms").unwrap_or(0);
+    let is_kept = |entry: &Value| entry.get("time").and_then(Value::as_u64).is_none_or(|time| time >= since_ms);
+    let wanted =
+        |entry: &Value| is_kept(entry) && is(entry, "key") && is(entry, "account") && has_status(entry, text("status"));
     let entries = store::entries(sql, log, before, limit, wanted)?;
     let next = entries.last().filter(|_| entries.len() >= limit).and_then(|entry| entry.get("seq")).cloned();
     let mut page = Map::new();

@@ -125,7 +125,9 @@ pub(super) fn log(
         return Ok(());
     }
     let table = Log::Calls.table(refused);
-    let last = rows(sql, &format!("SELECT id, count, body FROM {table} ORDER BY id DESC LIMIT 1"), Vec::new())?;
+    // A row goes as a whole: so it holds the calls of one day at most, lest new ones keep the old.
+    let last = format!("SELECT id, count, body FROM {table} WHERE until_ms >= ? ORDER BY id DESC LIMIT 1");
+    let last = rows(sql, &last, vec![number(until_ms - until_ms % DAY_MS)?])?;
     let next = Log::Calls.next(sql)?;
     // Only the row that holds the newest entry of all has room for the next number.
     let last = last.into_iter().next().filter(|row| (row.id + row.count) as u64 == next);

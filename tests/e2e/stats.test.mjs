@@ -394,6 +394,26 @@ test('every refused login is written down, and who floods pushes nothing out', a
   await weir.manage('POST', '/admin/config', { settings: {} });
 });
 
+test('what is older than the log keeps is neither told nor kept by newer calls', async () => {
+  const aging = await start({ config: pools(sim, { plain: {} }) });
+  try {
+    const object = (await aging.mf.getDurableObjectNamespace('STATS')).getByName('main');
+    const { settings } = await aging.manage('GET', '/admin/config');
+    const at = (days) => ({ id: `req_${days}`, time: Date.now() - days * 24 * HOUR, key: 'k', model: 'm', account: 'a', status: 200, total_ms: 1, tokens: {} });
+    const record = (log_days, entry) => object.record(`${JSON.stringify({ settings: { ...settings.stats, log_days } })}\n${lineOf(entry)}`);
+    const told = async () => (await aging.manage('GET', '/admin/logs')).logs.map(({ id }) => id);
+    await record(30, at(9));
+    assert.deepEqual(await told(), [], 'nothing came since, and yet it is too old');
+    await record(30, at(6));
+    await record(7, at(0));
+    assert.deepEqual(await told(), ['req_0', 'req_6']);
+    await aging.manage('POST', '/admin/config', { settings: { stats: { log_days: 30 } } });
+    assert.deepEqual(await told(), ['req_0', 'req_6'], 'the oldest is gone');
+  } finally {
+    await aging.stop();
+  }
+});
+
 test('no session, no figures', async () => {
   for (const path of ['stats', 'logs', 'audit', 'plan']) {
     assert.equal((await weir.call('GET', `/admin/${path}`, { key: CLIENT_KEY })).status, 401);
