@@ -186,6 +186,16 @@ fn webids_in_every_likely_shape() {
 }
 
 #[test]
+fn an_id_that_is_a_name_keeps_what_is_said_of_it() {
+    let text = r#"{"maxUsage": 9, "74001": {"used": 1, "maxUsage": 5, "authorization": "z"}, "74002": {}}"#;
+    let (document, report) = import(&Document::default(), text);
+    let limits: Vec<_> = document.accounts.iter().map(|account| account.limits.max_uses).collect();
+    assert_eq!(limits, [Some(5), Some(9)]);
+    assert_eq!(opened(&document, &document.accounts[0].id, "authorization"), "z");
+    assert_eq!(report["ignored"], json!(["*.used"]));
+}
+
+#[test]
 fn the_model_map_of_openai_volcano_proxy() {
     let (document, report) = import(&Document::default(), fixture!("volcano-main.py"));
     assert_eq!(

@@ -26,7 +26,9 @@ pub(super) fn read(root: &Field) -> Option<Found> {
         }
         Value::Object(ids) if ids.values().all(|value| value.is_object() || value.is_number()) => {
             for id in ids.keys().filter(|id| !MAX_USES.contains(&id.as_str())) {
-                found.push(list.at(id).path, Part::Accounts, Ok(account(id, max_uses)));
+                let item = list.at(id);
+                found.ignore_but("*.", &item, &[&MAX_USES[..], &[AUTHORIZATION]].concat());
+                found.push(item.path.clone(), Part::Accounts, read_fields(&item, id, max_uses));
             }
         }
         _ => return None,
@@ -43,8 +45,13 @@ fn read_id(item: &Field, max_uses: Option<u64>) -> Result<Value, ChatError> {
         return Ok(account(item.needed_name()?.trim(), max_uses));
     }
     let id = first(item, &ID).map_or_else(|| Err(item.at("id").wrong("a non-empty string")), |id| id.needed_name())?;
+    read_fields(item, id.trim(), max_uses)
+}
+
+/// What is said of an id.
+fn read_fields(item: &Field, id: &str, max_uses: Option<u64>) -> Result<Value, ChatError> {
     let own = first(item, &MAX_USES).map(|field| field.number()).transpose()?.flatten();
-    let mut account = account(id.trim(), own.or(max_uses));
+    let mut account = account(id, own.or(max_uses));
     if let (Some(secret), Some(fields)) = (item.at(AUTHORIZATION).text()?, account.as_object_mut()) {
         fields.insert(AUTHORIZATION.to_owned(), secret.into());
     }
