@@ -121,7 +121,8 @@ pub(super) fn read(text: &str) -> Result<Found, ChatError> {
         return Err(ChatError::new(ErrorKind::InvalidRequest, format!("The file is not valid JSON: {error}.")));
     }
     // ds2api keeps its file in a variable in this form.
-    let decoded = STANDARD.decode(text.strip_prefix("base64:").unwrap_or(text)).ok();
+    let packed: String = text.strip_prefix("base64:").unwrap_or(text).split_whitespace().collect();
+    let decoded = STANDARD.decode(packed).ok();
     match decoded.and_then(|bytes| json::parse(bytes).ok()) {
         Some(value @ Value::Object(_)) => of_json(&value),
         _ => table::read(text).ok_or_else(unknown),

@@ -75,6 +75,8 @@ fn the_same_in_the_forms_that_ds2api_exports() {
         let found = read(&text).unwrap();
         assert_eq!((found.format, found.lines.len()), ("ds2api", 7));
     }
+    let wrapped = packed.as_bytes().chunks(76).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\r\n");
+    assert_eq!(read(&wrapped).unwrap().lines.len(), 7, "as the program `base64` prints it");
     let keys = read(r#"{"api_keys": [{"key": "k", "name": "n", "remark": "r"}]}"#).unwrap();
     assert_eq!(keys.lines[0].item.as_ref().unwrap(), &json!({"key": "k", "name": "n"}));
     assert_eq!(keys.ignored, ["api_keys[].remark"]);
