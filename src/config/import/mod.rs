@@ -154,6 +154,7 @@ fn of_json(value: &Value) -> Result<Found, ChatError> {
         Value::Array(items) if items.iter().any(ds2api::is_account) => {
             ds2api::read(&Field::root(&json!({"accounts": items})))
         }
+        _ if ds2api::is_account(value) => ds2api::read(&Field::root(&json!({"accounts": [value]}))),
         _ => webids::read(&root).or_else(|| model_map::of_json(&root)).ok_or_else(unknown),
     }
 }

@@ -5,13 +5,16 @@ use super::{Found, Part};
 use crate::dialect::fields::Field;
 
 const UPSTREAM: &str = "ark";
+/// Fields of an account, whose values are no names of models: a mapping is not sealed.
+const CREDENTIALS: [&str; 7] = ["password", "token", "api_key", "apiKey", "key", "authorization", "x-web-id"];
 /// What stands before the map in the program's Python and Go.
 const MARKS: [&str; 2] = ["MODEL_MAPPING", "map[string]string"];
 
 /// A JSON object of texts; `None` for anything else.
 pub(super) fn of_json(root: &Field) -> Option<Found> {
     let names = root.value.as_object()?;
-    if names.is_empty() || !names.values().all(Value::is_string) {
+    let holds_credentials = CREDENTIALS.iter().any(|name| names.contains_key(*name));
+    if names.is_empty() || holds_credentials || !names.values().all(Value::is_string) {
         return None;
     }
     let pairs = names.iter().map(|(name, target)| (name.clone(), target.as_str().unwrap_or_default(), name.as_str()));

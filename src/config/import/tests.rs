@@ -198,6 +198,16 @@ fn an_id_that_is_a_name_keeps_what_is_said_of_it() {
 }
 
 #[test]
+fn one_account_alone_is_no_map_of_models() {
+    let (document, report) = import(&Document::default(), r#"{"email": "a@b.c", "password": "the-secret"}"#);
+    assert_eq!(told(&report), ["accounts[0] accounts added a@b.c"]);
+    assert!(document.upstreams.is_empty() && opened(&document, "a@b.c", "password") == "the-secret");
+    for text in [r#"{"x-web-id": "74001", "authorization": "z"}"#, r#"{"api_key": "k"}"#] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn the_model_map_of_openai_volcano_proxy() {
     let (document, report) = import(&Document::default(), fixture!("volcano-main.py"));
     assert_eq!(
