@@ -27,6 +27,7 @@ pub(super) async fn one(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
     let body = Field::root(&body);
     let (id, email) = (body.at("id").text()?, body.at("email").text()?);
     let id = id.or(email).ok_or_else(|| ChatError::field("id", "`id` or `email` of an account is needed."))?;
+    source::newest(env).await?;
     let model = body.at("model").text()?;
     Ok(AdminReply::ok(test(env, &id, model.as_deref()).await?))
 }
@@ -37,6 +38,7 @@ pub(super) async fn all(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
     let body = if call.body.is_empty() { Value::Null } else { call.object()? };
     let body = Field::root(&body);
     let (mut ids, model) = (body.at("ids").texts()?, body.at("model").text()?);
+    source::newest(env).await?;
     if !body.at("ids").is_there() {
         let document: Value = source::registry(env, "document", &()).await?;
         let accounts = document.get("accounts").and_then(Value::as_array);

@@ -20,7 +20,7 @@ extern "C" {
 
 pub(super) async fn of_upstream(call: &AdminCall<'_>, env: &Env, id: &str) -> Result<AdminReply, ChatError> {
     allow(call, &["GET"])?;
-    let hot = source::current(env).await?;
+    let hot = source::newest(env).await?;
     let document: Value = source::registry(env, "document", &()).await?;
     let is = |account: &Value, name: &str, value: Value| account.get(name) == Some(&value);
     let mut accounts = document.get("accounts").and_then(Value::as_array).into_iter().flatten();

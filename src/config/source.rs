@@ -79,6 +79,14 @@ pub async fn at_least(env: &Env, version: u64) -> Result<Rc<Hot>, ChatError> {
     }
 }
 
+/// The configuration as the Registry has it now: what another isolate stored a moment ago is in it.
+///
+/// # Errors
+/// When the Registry does not answer.
+pub async fn newest(env: &Env) -> Result<Rc<Hot>, ChatError> {
+    refresh(env, false).await
+}
+
 /// Finds a presented key: its hash, and what the configuration says of it.
 ///
 /// # Errors
