@@ -23,4 +23,17 @@ export function useView(): View {
   return useSignal(current);
 }
 
-export const go = (view: View): void => void (location.hash = `#/${view}`);
+let isNewAsked = false;
+
+/** Goes to a view, or to its form for something new. */
+export function go(view: View, form?: 'new'): void {
+  isNewAsked = form === 'new';
+  location.hash = `#/${view}`;
+}
+
+/** Whether a view that begins was gone to for its form; asked once. */
+export function takeForm(): 'new' | undefined {
+  const form = isNewAsked ? 'new' : undefined;
+  isNewAsked = false;
+  return form;
+}

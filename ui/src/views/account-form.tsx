@@ -6,7 +6,7 @@ import { LimitFields, type LimitTexts, limitTexts, limitsOf } from '../component
 import { Button, Check, Input, Notice, TextArea, Trouble } from '../components/parts';
 import { t } from '../prefs';
 import { presets } from '../store';
-import type { Account, Config, Kind } from '../types';
+import type { Account, Config, Kind, Upstream } from '../types';
 
 interface Props {
   config: Config;
@@ -36,7 +36,8 @@ function servicesOf(config: Config): Service[] {
 export function AccountForm({ config, account, onClose, onSaved }: Props) {
   const services = servicesOf(config);
   const [serviceId, setServiceId] = useState(account?.upstream ?? services[0]?.id ?? newService);
-  const [made, setMade] = useState<string>();
+  // What is stored already, where what came after it failed: another try changes that.
+  const [stored, setStored] = useState<{ upstream?: string; account?: string }>({ account: account?.id });
   const [service, setService] = useState({ id: '', base_url: '', models: '' });
   const [secrets, setSecrets] = useState({ api_key: '', email: account?.email ?? '', mobile: account?.mobile ?? '', password: '', token: '', web_id: account?.web_id ?? '', authorization: '' });
   const [id, setId] = useState(account?.id ?? '');
@@ -58,32 +59,40 @@ export function AccountForm({ config, account, onClose, onSaved }: Props) {
     run(async () => {
       const fields: Record<string, unknown> = { limits: limitsOf(limits), weight: Number(weight), priority: Number(priority), enabled };
       for (const name of fieldsOf(kind)) if (secrets[name]) fields[name] = secrets[name];
-      if (account) {
-        await call('PATCH', pathOf('accounts', account.id), { body: fields });
+      const models = service.models.split(/[\s,]+/).filter(Boolean);
+      if (isNew) await storeService({ kind: 'openai', base_url: service.base_url, models });
+      const upstream = isNew ? service.id : serviceId;
+      if (stored.account) {
+        await call('PATCH', pathOf('accounts', stored.account), { body: { ...fields, upstream } });
       } else {
-        const upstream = isNew ? await makeService() : serviceId;
-        await call('POST', '/admin/accounts', { body: { ...fields, upstream, ...(id && { id }) } });
+        const made = await call<{ account: Account }>('POST', '/admin/accounts', { body: { ...fields, upstream, ...(id && { id }) } });
+        setStored({ upstream, account: made.account.id });
       }
+      if (isNew && models.length === 0) await takeModels();
       onSaved();
     });
 
-  /** Once: where the account itself is refused after it, the service is there already. */
-  const makeService = async (): Promise<string> => {
-    if (made === service.id) return made;
-    const models = service.models.split(/[\s,]+/).filter(Boolean);
-    await call('POST', '/admin/upstreams', { body: { id: service.id, kind: 'openai', base_url: service.base_url, models } });
-    setMade(service.id);
-    return service.id;
+  const storeService = async (fields: Partial<Upstream>): Promise<void> => {
+    if (stored.upstream === service.id) return void (await call('PATCH', pathOf('upstreams', service.id), { body: fields }));
+    await call('POST', '/admin/upstreams', { body: { ...fields, id: service.id } });
+    setStored((old) => ({ ...old, upstream: service.id }));
   };
+
+  /** Without models nobody could call the service: it is asked which it has. */
+  const takeModels = async (): Promise<void> => {
+    const { models } = await call<{ models: string[] }>('GET', `${pathOf('upstreams', service.id)}/models`);
+    await call('PATCH', pathOf('upstreams', service.id), { body: { models } });
+  };
+  const close = !account && stored.upstream ? onSaved : onClose;
 
   return (
     <Dialog
       title={account ? t('Edit {name}', { name: account.id }) : t('Add an account')}
-      onClose={onClose}
+      onClose={close}
       onSubmit={save}
       footer={
         <>
-          <Button onClick={onClose}>{t('Cancel')}</Button>
+          <Button onClick={close}>{t('Cancel')}</Button>
           <Button kind="primary" type="submit" busy={busy}>
             {account ? t('Save') : t('Add')}
           </Button>
@@ -112,7 +121,7 @@ export function AccountForm({ config, account, onClose, onSaved }: Props) {
             <Input label={t('Name of the service')} hint={t('A short word of yours')} placeholder="openai" required value={service.id} onChange={(value) => setService({ ...service, id: value.trim() })} />
             <Input label={t('URL')} type="url" hint={t('With or without /v1')} placeholder="https://api.example.com" required value={service.base_url} onChange={(value) => setService({ ...service, base_url: value.trim() })} />
           </div>
-          <TextArea label={t('Models')} hint={t('One per line; * stands for anything')} placeholder={'gpt-4o\no3-*'} code rows={3} value={service.models} onChange={(models) => setService({ ...service, models })} />
+          <TextArea label={t('Models')} hint={t('Empty: all that the service lists. One per line; * stands for anything')} placeholder={'gpt-4o\no3-*'} code rows={3} value={service.models} onChange={(models) => setService({ ...service, models })} />
         </div>
       )}
       {kind === 'openai' && <Input label={t('API key')} type="password" code required={!account} hint={kept ?? t('It is sealed before it is stored, and never shown again.')} {...secret('api_key')} />}

@@ -6,12 +6,14 @@ import { Badge, Button, Card, Empty, Loading, Meter, PageHead, Trouble } from '.
 import { ago, countdown } from '../format';
 import { useNow } from '../live';
 import { t } from '../prefs';
+import { takeForm } from '../route';
 import { reason } from '../said';
 import { loginOf, stateName, stateTone, useConfig, usePool, wantsAttention } from '../store';
 import { say } from '../toasts';
 import type { Account, AccountStatus } from '../types';
 import { AccountForm } from './account-form';
 import { type TestResult, TestResults, testAccounts } from './account-tests';
+import { NextStep } from './checklist';
 
 type Filter = 'all' | 'ready' | 'attention' | 'off';
 
@@ -26,7 +28,7 @@ export function Accounts() {
   const [search, setSearch] = useState('');
   const [filter, setFilter] = useState<Filter>('all');
   const [chosen, setChosen] = useState<Set<string>>(new Set());
-  const [form, setForm] = useState<Account | 'new'>();
+  const [form, setForm] = useState<Account | 'new' | undefined>(takeForm);
   const [doomed, setDoomed] = useState<string[]>();
   const [tests, setTests] = useState<Map<string, TestResult>>();
   const action = useAction();
@@ -98,6 +100,7 @@ export function Accounts() {
       {config.error && <Trouble error={config.error} retry={reload} />}
       {pool.error && !config.error && <Trouble error={pool.error} />}
       {action.error && <Trouble error={action.error} />}
+      {rows.length > 0 && config.data && <NextStep config={config.data} />}
       {tests && <TestResults results={tests} onClose={() => setTests(undefined)} />}
       {!config.data && !config.error && <Loading />}
       {config.data && rows.length === 0 && (

@@ -1,7 +1,7 @@
 // The first steps, until all are done.
 import type { ComponentChildren } from 'preact';
 import { Icon } from '../components/icon';
-import { Button, Card } from '../components/parts';
+import { Button, Card, Notice } from '../components/parts';
 import { t } from '../prefs';
 import { type View, go } from '../route';
 import type { Config } from '../types';
@@ -29,7 +29,7 @@ export function Checklist({ config, served }: { config: Config; served: boolean 
               <div class="muted small">{step.about}</div>
             </div>
             {!step.done && (
-              <Button kind={index === next ? 'primary' : undefined} onClick={() => go(step.view)}>
+              <Button kind={index === next ? 'primary' : undefined} onClick={() => go(step.view, 'new')}>
                 {step.action}
               </Button>
             )}
@@ -38,4 +38,15 @@ export function Checklist({ config, served }: { config: Config; served: boolean 
       </ol>
     </Card>
   );
+}
+
+/** Beside the accounts, while nobody can call them. */
+export function NextStep({ config }: { config: Config }) {
+  if (config.keys.length > 0) return null;
+  const action = (
+    <Button small onClick={() => go('keys', 'new')}>
+      {t('Create a key')}
+    </Button>
+  );
+  return <Notice action={action}>{t('Next: a key, which is what your apps present to Weir.')}</Notice>;
 }

@@ -6,7 +6,7 @@ import { LimitFields, type LimitTexts, limitTexts, limitsOf } from '../component
 import { Badge, Button, Card, Check, Code, Empty, Input, Loading, Meter, Notice, PageHead, TextArea, Trouble } from '../components/parts';
 import { countdown, day } from '../format';
 import { t } from '../prefs';
-import { go } from '../route';
+import { go, takeForm } from '../route';
 import { clientKey, useConfig, usePool } from '../store';
 import { say } from '../toasts';
 import type { ClientKey, KeyStatus } from '../types';
@@ -14,7 +14,7 @@ import type { ClientKey, KeyStatus } from '../types';
 export function Keys() {
   const config = useConfig();
   const pool = usePool();
-  const [form, setForm] = useState<ClientKey | 'new'>();
+  const [form, setForm] = useState<ClientKey | 'new' | undefined>(takeForm);
   const [doomed, setDoomed] = useState<ClientKey>();
   const [made, setMade] = useState<string>();
   const action = useAction();

@@ -79,6 +79,7 @@ function UpstreamCard({ upstream, accounts, onEdit, onDelete }: { upstream: Show
   const { id, kind, base_url, entry, name } = upstream;
   const models = entry?.models ?? [];
   const mapped = Object.keys(entry?.model_mapping ?? {}).length;
+  const isNameless = entry?.kind === 'openai' && models.length === 0 && mapped === 0 && !entry.default_model;
   return (
     <section class="card">
       <div class="card-head">
@@ -89,8 +90,8 @@ function UpstreamCard({ upstream, accounts, onEdit, onDelete }: { upstream: Show
         <span class="muted small">{name ?? kindNames()[kind]}</span>
         {base_url && <span class="mono break">{base_url}</span>}
         <span class="small">
-          {t('{n} accounts', { n: number(accounts) })}
-          {mapped > 0 && ` · ${t('{n} names mapped', { n: mapped })}`}
+          {t('Accounts: {n}', { n: number(accounts) })}
+          {mapped > 0 && ` · ${t('Names mapped: {n}', { n: mapped })}`}
           {entry?.default_model && ` · ${t('takes every other name')}`}
         </span>
         {models.length > 0 && (
@@ -103,6 +104,7 @@ function UpstreamCard({ upstream, accounts, onEdit, onDelete }: { upstream: Show
             {models.length > 6 && <span class="muted small">{t('and {n} more', { n: models.length - 6 })}</span>}
           </div>
         )}
+        {isNameless && <Notice tone="warn">{t('No models yet: nobody can ask for one. Edit it to name them, or fetch them.')}</Notice>}
         {!entry && <p class="muted small">{t('Needs no entry: add an account, and it serves.')}</p>}
         {entry?.direct && <p class="small">{t('Open to callers with a credential of their own.')}</p>}
         <div class="row tight">
