@@ -31,7 +31,10 @@ describe('the page of a pool in use', { skip }, () => {
     await figure('Requests').getByText('6', { exact: true }).waitFor();
     await figure('Requests').getByText('1 failed').waitFor();
     await figure('Success').getByText('83.3%').waitFor();
-    await page.getByText('Cloudflare’s free plan, today').waitFor();
+    const plan = page.locator('.card').filter({ hasText: 'Cloudflare’s plan' });
+    await plan.getByText('/ 100K').first().waitFor();
+    await plan.getByRole('button', { name: 'Paid' }).click();
+    await plan.getByText('/ 10M').first().waitFor();
     for (const period of ['7 days', '30 days', '24 hours']) {
       await page.getByRole('button', { name: period }).click();
       await page.getByRole('img', { name: '6 requests, 1 errors in this period' }).waitFor();
@@ -95,7 +98,7 @@ describe('the page of a pool in use', { skip }, () => {
     await receipt.getByText('没有可用的账号（').waitFor();
     await receipt.getByText('已禁用：invalid credential: the upstream answered 401').waitFor();
     await receipt.getByText('已停用').waitFor();
-    await receipt.getByText('已达 0 上限').waitFor();
+    await receipt.getByText('限额为 0').waitFor();
     await picture(page, 'zh-receipt');
     await rows.filter({ hasText: '502' }).getByRole('button').click();
     await receipt.getByText('凭证被拒绝').waitFor();
@@ -106,6 +109,8 @@ describe('the page of a pool in use', { skip }, () => {
     await page.getByLabel('模型').fill('nobody-has-it');
     await page.getByRole('button', { name: '路由解释' }).click();
     await page.getByText('没有此模型（').waitFor();
+    await page.goto(`${weir.url}/#/imports`);
+    await page.getByText('添加到 upstreams').waitFor();
     await page.context().close();
     await weir.manage('POST', '/admin/config', { accounts: (await weir.manage('GET', '/admin/config')).accounts.filter(({ upstream }) => upstream !== 'told') });
     await weir.manage('DELETE', '/admin/upstreams/told');
@@ -172,6 +177,7 @@ describe('the page of a pool in use', { skip }, () => {
     await picture(page, 'import');
     await page.getByRole('button', { name: 'Import 3' }).click();
     await page.getByRole('button', { name: 'Undo' }).waitFor();
+    assert.equal(await page.getByLabel('File').inputValue(), '', 'the same file can be chosen again');
     assert.equal(await accounts(), before + 2);
     assert.equal((await weir.call('GET', '/v1/models', { key: 'sk-imported-key-0001' })).status, 200);
     await checkAccess(page, 'an import');

@@ -14,7 +14,7 @@ export function reason(code: string | null, text: string | null): string {
 }
 
 function reasonName(code: string): string | undefined {
-  if (code.startsWith('limit_')) return t('at its limit of {limit}', { limit: code.slice('limit_'.length) });
+  if (code.startsWith('limit_')) return limitName(code.slice('limit_'.length));
   const names: Record<string, string> = {
     off: t('switched off'),
     cooling: t('cooling'),
@@ -26,6 +26,35 @@ function reasonName(code: string): string | undefined {
     tried: t('was tried'),
   };
   return names[code];
+}
+
+function limitName(limit: string): string {
+  if (limit === '0') return t('a limit of 0 lets nothing through');
+  const names: Record<string, string> = {
+    concurrency: t('at once'),
+    rpm: t('per minute'),
+    rpd: t('per day'),
+    tpm: t('tokens per minute'),
+    min_gap_ms: t('the pause between calls'),
+    max_uses: t('uses in all'),
+  };
+  return t('at its limit: {limit}', { limit: names[limit] ?? limit });
+}
+
+/** What a version of the configuration changed: a verb, and what it was done to. */
+export function change(text: string): string {
+  const [, verb, rest] = /^(merge|replace|add(?: \d+)? to|change|delete|import|restore|nothing was stored yet)\b ?(.*)$/su.exec(text) ?? [];
+  if (verb === undefined || prefs.get().language === 'en') return text;
+  const names: Record<string, string> = {
+    merge: t('change'),
+    replace: t('replace all'),
+    change: t('change'),
+    delete: t('delete'),
+    import: t('import'),
+    restore: t('restore'),
+    'nothing was stored yet': t('nothing was stored yet'),
+  };
+  return [names[verb] ?? t('add to'), rest].filter(Boolean).join(' ');
 }
 
 /** How a try ended. */

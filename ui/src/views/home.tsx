@@ -106,9 +106,19 @@ function Attention({ pool, keys }: { pool: PoolStatus; keys: ClientKey[] }) {
   const week = 7 * 86_400_000;
   const ending = keys.filter((key) => key.enabled && key.expires_at && Date.parse(key.expires_at) < now + week);
   const isIdle = pool.total_accounts > 0 && pool.healthy_accounts === 0;
-  const isQuiet = troubled.length === 0 && ending.length === 0 && !isIdle;
+  const isOfKeys = troubled.length === 0 && !isIdle;
+  const isQuiet = isOfKeys && ending.length === 0;
   return (
-    <Card title={t('Needs attention')} side={!isQuiet && <Button small onClick={() => go('accounts')}>{t('Open accounts')}</Button>}>
+    <Card
+      title={t('Needs attention')}
+      side={
+        !isQuiet && (
+          <Button small onClick={() => go(isOfKeys ? 'keys' : 'accounts')}>
+            {isOfKeys ? t('Keys') : t('Accounts')}
+          </Button>
+        )
+      }
+    >
       {isQuiet ? (
         <p class="muted">{t('Nothing. All is well.')}</p>
       ) : (
@@ -173,6 +183,7 @@ function Times({ stats }: { stats: Stats }) {
 }
 
 function Plan({ meters }: { meters: PlanMeter[] }) {
+  const [plan, setPlan] = useState<'free' | 'paid'>('free');
   const names: Record<string, string> = {
     requests: t('Worker requests'),
     durable_object_requests: t('Durable Object requests'),
@@ -181,21 +192,35 @@ function Plan({ meters }: { meters: PlanMeter[] }) {
     rows_written: t('Rows written'),
     rows_read: t('Rows read'),
   };
+  const isFree = plan === 'free';
   return (
-    <Card title={t('Cloudflare’s free plan, today')}>
+    <Card
+      title={t('Cloudflare’s plan')}
+      side={
+        <Segmented
+          label={t('Plan')}
+          value={plan}
+          options={[
+            { value: 'free', shown: t('Free') },
+            { value: 'paid', shown: t('Paid') },
+          ]}
+          onChange={setPlan}
+        />
+      }
+    >
       <div class="ranks">
-        {meters.map((meter) => (
-          <div class="rank" key={meter.name}>
+        {meters.map(({ name, today, month, free, paid }) => (
+          <div class="rank" key={name}>
             <span class="of">
-              <span>{names[meter.name] ?? meter.name}</span>
-              <span class="muted nums">
-                {short(meter.today)} / {short(meter.free.per_day)}
-              </span>
+              <span>{names[name] ?? name}</span>
+              <span class="muted nums">{isFree ? `${short(today)} / ${short(free.per_day)}` : `${short(month)} / ${short(paid.per_month)}`}</span>
             </span>
-            <Bar share={meter.free.share} />
+            <Bar share={isFree ? free.share : paid.share} />
           </div>
         ))}
-        <p class="muted small">{t('Weir’s own count, an estimate.')}</p>
+        <p class="muted small">
+          {isFree ? t('Today, of what the free plan has.') : t('This month, of what the paid plan includes.')} {t('Weir’s own count, an estimate.')}
+        </p>
       </div>
     </Card>
   );

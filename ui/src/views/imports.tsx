@@ -6,7 +6,7 @@ import { Badge, Button, Card, Check, Empty, Field, Loading, Notice, PageHead, Te
 import { number, time } from '../format';
 import { useLive } from '../live';
 import { t } from '../prefs';
-import { trouble } from '../said';
+import { change, trouble } from '../said';
 import { say } from '../toasts';
 import type { Backup, BackupDiff, ImportReport } from '../types';
 import { Vercel } from './vercel';
@@ -41,6 +41,7 @@ const formats = 'ds2api · deepseek2api · api-together · volcengine_deepseek2a
 function Import({ onChanged }: { onChanged: () => Promise<void> }) {
   const [text, setText] = useState('');
   const [report, setReport] = useState<ImportReport>();
+  const [imports, setImports] = useState(0); // a file input that is not made anew says nothing of the same file
   const { busy, error, run } = useAction();
   const edit = (value: string): void => {
     setText(value);
@@ -52,6 +53,7 @@ function Import({ onChanged }: { onChanged: () => Promise<void> }) {
       setReport(made);
       if (dryRun) return;
       setText('');
+      setImports((done) => done + 1);
       say(t('Imported: {n}', { n: made.counts.added + made.counts.changed }));
       await onChanged();
     });
@@ -60,7 +62,7 @@ function Import({ onChanged }: { onChanged: () => Promise<void> }) {
       <div class="stack">
         <div class="grid-2">
           <Field label={t('File')} hint={formats}>
-            {(attributes) => <input {...attributes} type="file" accept=".json,.txt,.csv,.py,.js,.ts" onChange={async (event) => edit((await event.currentTarget.files?.[0]?.text()) ?? '')} />}
+            {(attributes) => <input {...attributes} key={imports} type="file" accept=".json,.txt,.csv,.py,.js,.ts" onChange={async (event) => edit((await event.currentTarget.files?.[0]?.text()) ?? '')} />}
           </Field>
         </div>
         <TextArea label={t('or its text')} code rows={6} placeholder={'user@example.com:password\n…'} value={text} onChange={edit} />
@@ -211,7 +213,7 @@ function Backups({ current, backups, onChanged }: { current: number; backups: Ba
                 {backup.at ? time(backup.at) : '–'}
               </td>
               <td data-label={t('What')} class="break">
-                {backup.change}
+                {change(backup.change)}
               </td>
               <td data-label={t('Who')}>{backup.actor}</td>
               <td>
