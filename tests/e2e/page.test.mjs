@@ -239,7 +239,7 @@ describe('the page in a browser', { skip }, () => {
     await page.getByLabel('Asked for 1').last().fill('short-name');
     await page.getByLabel('Sent as 1').fill('beta');
     await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
-    await page.getByText('1 names mapped').waitFor();
+    await page.getByText('Names mapped: 1').waitFor();
     assert.equal((await weir.chat({ model: 'short-name' }, { key: CLIENT_KEY })).status, 200);
     await page.getByRole('button', { name: 'Add a row' }).click();
     await page.getByLabel('Asked for 2').fill('other');
@@ -310,6 +310,7 @@ describe('the page in a browser', { skip }, () => {
     for (const client of ['Claude Code', 'Codex', 'Python', 'JavaScript', 'curl']) {
       await page.getByRole('button', { name: client, exact: true }).click();
       assert.ok((await page.locator('pre').innerText()).includes(weir.url), client);
+      if (client === 'Claude Code') assert.match(await page.locator('pre').innerText(), /claude --model \w/, 'no name begins with claude here');
     }
     await checkAccess(page, '/me');
     await picture(page, 'me');

@@ -110,7 +110,7 @@ export function Me() {
               </div>
             )}
           </Card>
-          <Snippets model={models[0] ?? 'MODEL'} />
+          <Snippets models={models} />
         </main>
       )}
     </div>
@@ -119,11 +119,12 @@ export function Me() {
 
 type Client = 'claude' | 'codex' | 'python' | 'js' | 'curl';
 
-function Snippets({ model }: { model: string }) {
+function Snippets({ models }: { models: string[] }) {
+  const model = models[0] ?? 'MODEL';
   const [client, setClient] = useState<Client>('claude');
   const { origin } = location;
   const texts: Record<Client, string> = {
-    claude: `export ANTHROPIC_BASE_URL=${origin}\nexport ANTHROPIC_AUTH_TOKEN=…your key…\nclaude`,
+    claude: `export ANTHROPIC_BASE_URL=${origin}\nexport ANTHROPIC_AUTH_TOKEN=…your key…\n${models.some((name) => name.startsWith('claude')) ? 'claude' : `claude --model ${model}`}`,
     codex: `# ~/.codex/config.toml, and: export WEIR_KEY=…your key…\nmodel = "${model}"\nmodel_provider = "weir"\n\n[model_providers.weir]\nname = "Weir"\nbase_url = "${origin}/v1"\nenv_key = "WEIR_KEY"\nwire_api = "responses"`,
     python: `from openai import OpenAI\n\nclient = OpenAI(base_url="${origin}/v1", api_key="…your key…")\nanswer = client.chat.completions.create(\n    model="${model}",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.choices[0].message.content)`,
     js: `import OpenAI from 'openai';\n\nconst client = new OpenAI({ baseURL: '${origin}/v1', apiKey: '…your key…' });\nconst answer = await client.chat.completions.create({\n  model: '${model}',\n  messages: [{ role: 'user', content: 'Hello' }],\n});\nconsole.log(answer.choices[0].message.content);`,

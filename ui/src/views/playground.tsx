@@ -83,7 +83,7 @@ export function Playground() {
               {models?.length || isLoading ? (
                 <Select label={t('Model')} value={ask.model} options={(models ?? [ask.model]).map((model) => [model, model || t('Loading…')])} onChange={set('model')} />
               ) : (
-                <Input label={t('Model')} code value={ask.model} onChange={set('model')} hint={models ? t('This key may use no model yet.') : undefined} />
+                <Input label={t('Model')} code value={ask.model} onChange={set('model')} hint={models ? t('No model yet: a service names its own under “Upstreams”.') : undefined} />
               )}
               <Check label={t('Stream')} checked={ask.stream} onChange={set('stream')} />
               <details>

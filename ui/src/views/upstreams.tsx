@@ -191,7 +191,7 @@ function UpstreamForm({ shown, onClose, onSaved }: { shown?: Shown; onClose: () 
           <Select label={t('Kind')} value={fields.kind} options={Object.entries(kindNames())} onChange={(value) => set('kind')(value as Kind)} />
         </div>
       )}
-      <Input label={t('URL')} type="url" hint={t('With or without /v1')} placeholder="https://api.example.com" required={fields.kind === 'openai'} value={fields.base_url} onChange={(value) => set('base_url')(value.trim())} />
+      <Input label={t('URL')} type="url" hint={fields.kind === 'openai' ? t('With or without /v1') : undefined} placeholder="https://api.example.com" required={fields.kind === 'openai'} value={fields.base_url} onChange={(value) => set('base_url')(value.trim())} />
       <div class="stack tight">
         <TextArea label={t('Models')} code rows={4} hint={isPreset && !entry ? t('Empty: those that Weir knows. One per line; * stands for anything') : t('One per line; * stands for anything')} value={fields.models} onChange={set('models')} />
         {entry && (
