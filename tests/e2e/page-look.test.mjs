@@ -76,6 +76,19 @@ describe('the page and its reader', { skip }, () => {
     await page.context().close();
   });
 
+  test('no view sticks out of a narrower window', async () => {
+    const page = await browser.page(weir);
+    await enter(page);
+    for (const width of [1081, 1024, 861]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const view of views) {
+        await visit(page, view);
+        assert.equal(await overflow(page), 0, `${view}, ${width} wide`);
+      }
+    }
+    await page.context().close();
+  });
+
   test('by keyboard alone: log in, go to a view, open a dialog and leave it', async () => {
     const page = await browser.page(weir);
     await page.goto('/');

@@ -255,7 +255,7 @@ function AccountRow({ row: { account, status }, chosen, busy, onChoose, onTest, 
       <td>
         <input type="checkbox" aria-label={t('Choose {name}', { name: account.id })} checked={chosen} onChange={(event) => onChoose(event.currentTarget.checked)} />
       </td>
-      <td>
+      <td class="named">
         <strong class="break">{account.id}</strong>
         <div class="muted small break">
           {account.upstream}

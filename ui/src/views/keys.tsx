@@ -62,7 +62,7 @@ export function Keys() {
             <tbody>
               {keys.map((key) => (
                 <tr key={key.id}>
-                  <td>
+                  <td class="named">
                     <strong class="break">{key.name}</strong>
                     {key.id !== key.name && <div class="muted small mono nowrap">{key.id}</div>}
                   </td>
