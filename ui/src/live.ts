@@ -9,15 +9,25 @@ export interface Live<Answer> {
   refresh: () => Promise<void>;
 }
 
-/** What `GET path` answers, asked every `every` milliseconds while the page is visible (0: once). No path asks nothing. */
+/** Without input for this long, the page may be a tab that nobody reads: it asks only now and then. */
+const IDLE_MS = 5 * 60_000;
+const IDLE_EVERY_MS = 60_000;
+let lastInput = Date.now();
+for (const input of ['pointermove', 'pointerdown', 'keydown', 'scroll', 'visibilitychange']) {
+  addEventListener(input, () => (lastInput = Date.now()), { capture: true, passive: true });
+}
+
+/** What `GET path` answers, asked every `every` milliseconds while the page is visible (0: once), and less often once it is left alone. No path asks nothing. */
 export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
   const [state, setState] = useState<{ data?: Answer; error?: ApiError; path: string | null }>({ path });
   const latest = useRef(0);
+  const askedAt = useRef(0);
   const isMissing = useRef(false); // asked no more, where there is no such route
 
   const refresh = useCallback(async () => {
     if (path === null) return;
     latest.current += 1;
+    askedAt.current = Date.now();
     const mine = latest.current;
     try {
       const data = await call<Answer>('GET', path);
@@ -36,7 +46,8 @@ export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
     const abandon = (): void => void (latest.current += 1);
     if (every === 0) return abandon;
     const shown = (): void => void (document.visibilityState === 'visible' && !isMissing.current && refresh());
-    const timer = setInterval(shown, every);
+    const isDue = (): boolean => Date.now() - lastInput < IDLE_MS || Date.now() - askedAt.current >= IDLE_EVERY_MS;
+    const timer = setInterval(() => isDue() && shown(), every);
     document.addEventListener('visibilitychange', shown);
     return () => {
       abandon();
