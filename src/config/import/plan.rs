@@ -90,10 +90,10 @@ impl<'a> Merge<'a> {
             // Secrets that cannot be opened are like no others.
             let secrets = reader.vault.open(&account.id, &account.sealed).unwrap_or_default();
             let shown = json!({
-                "upstream": account.upstream, "email": account.email, "mobile": account.mobile,
+                "email": account.email, "mobile": account.mobile,
                 "web_id": account.web_id, "api_key": secrets.get("api_key"), "token": secrets.get("token"),
             });
-            known.extend(identities(&shown, reader.vault));
+            known.extend(identities(&shown, &upstream_place(&stored.upstreams, &account.upstream), reader.vault));
         }
         for key in &stored.keys {
             known.extend([format!("keys/id/{}", key.id), format!("keys/hash/{}", key.hash)]);
@@ -131,16 +131,33 @@ impl<'a> Merge<'a> {
     fn upstream(&mut self, item: Value) -> Result<Outcome, ChatError> {
         let Some(mut read) = self.alone(Part::Upstreams, &item)?.upstreams.pop() else { return Err(nothing()) };
         let named = read.id.clone();
-        let same = self.upstreams.iter().find(|known| Upstream { id: named.clone(), ..(*known).clone() } == read);
-        if let Some(same) = same {
+        let same = self.same_upstream(&item, &read);
+        if let Some(same) = same.cloned() {
             self.renamed.push((named, same.id.clone()));
-            return Ok(Outcome::duplicate(same.id.clone()));
+            return Ok(Outcome::duplicate(same.id));
         }
         let free = super::free(&named, 2, |id| self.upstreams.iter().any(|known| known.id == id));
         self.renamed.push((named, free.clone()));
         read.id.clone_from(&free);
         self.upstreams.push(read);
         Ok(self.push("upstreams", free, item))
+    }
+
+    /// The upstream that a file's is: a stored one may have been given more since, and counts by the fields that the file
+    /// states; two of one file are the same where all is.
+    fn same_upstream(&self, item: &Value, read: &Upstream) -> Option<&Upstream> {
+        let shown = json!(read);
+        let stated =
+            || item.as_object().into_iter().flatten().filter(|(name, value)| *name != "id" && !value.is_null());
+        let (stored, new) = self.upstreams.split_at_checked(self.reader.stored.upstreams.len())?;
+        let mut alike = stored.iter().filter(|known| {
+            let known_shown = json!(known);
+            (known.kind, place(known)) == (read.kind, place(read))
+                && stated().all(|(name, _)| name == "base_url" || known_shown.get(name) == shown.get(name))
+        });
+        let first = alike.clone().next();
+        let same = alike.find(|known| known.id == read.id).or(first);
+        same.or_else(|| new.iter().find(|known| Upstream { id: read.id.clone(), ..(*known).clone() } == *read))
     }
 
     fn account(&mut self, mut item: Value) -> Result<Outcome, ChatError> {
@@ -157,8 +174,11 @@ impl<'a> Merge<'a> {
         if text(&item, "upstream").is_none() {
             put(&mut item, "upstream", account.upstream.clone().into());
         }
-        let identities = identities(&item, self.reader.vault);
-        if identities.iter().any(|identity| self.known.contains(identity)) {
+        // Endpoints of one file may offer other models with the same key.
+        let identities = identities(&item, &account.upstream, self.reader.vault);
+        let here = upstream_place(&self.upstreams, &account.upstream);
+        let stored = self::identities(&item, &here, self.reader.vault);
+        if stored.iter().chain(&identities).any(|identity| self.known.contains(identity)) {
             return Ok(Outcome::duplicate(account.id.clone()));
         }
         // One without a name gets a number of its upstream, as everywhere.
@@ -280,18 +300,28 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// What no other account has. Secrets take part by their hash, and an API key belongs to one upstream.
-fn identities(item: &Value, vault: &Vault) -> Vec<String> {
+/// What no other account has. Secrets take part by their hash, and an API key belongs to one place: an address, or an
+/// upstream.
+fn identities(item: &Value, place: &str, vault: &Vault) -> Vec<String> {
     let of = |name: &str| text(item, name).map(str::trim).filter(|text| !text.is_empty());
-    let upstream = text(item, "upstream").unwrap_or_default();
     let known = [
         of("email").map(|email| format!("accounts/email/{}", email.to_ascii_lowercase())),
         of("mobile").map(|mobile| format!("accounts/mobile/{}", mobile.trim_start_matches("+86"))),
         of("web_id").map(|id| format!("accounts/web_id/{id}")),
         of("token").map(|token| format!("accounts/token/{}", vault.hash_key(token))),
-        of("api_key").map(|key| format!("accounts/api_key/{upstream}/{}", vault.hash_key(key))),
+        of("api_key").map(|key| format!("accounts/api_key/{place}/{}", vault.hash_key(key))),
     ];
     known.into_iter().flatten().collect()
+}
+
+/// Where an upstream's API keys belong.
+fn place(upstream: &Upstream) -> &str {
+    upstream.base_url.trim_end_matches('/')
+}
+
+fn upstream_place(upstreams: &[Upstream], id: &str) -> String {
+    let known = upstreams.iter().find(|known| known.id == id).cloned().or_else(|| presets::upstream(id));
+    known.as_ref().map(place).unwrap_or(id).to_owned()
 }
 
 fn shown(masked: &Value, (from, list, outcome): (String, Part, Result<Outcome, ChatError>)) -> Value {

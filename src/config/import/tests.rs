@@ -152,6 +152,42 @@ fn an_id_that_something_else_has_gives_way() {
 }
 
 #[test]
+fn what_was_edited_since_is_not_added_again() {
+    let (mut document, _) = import(&Document::default(), fixture!("api-together-apis.json"));
+    document.upstreams[0].timeout_s = 99;
+    document.upstreams[1].base_url.push('/');
+    let (same, report) = import(&document, fixture!("api-together-apis.json"));
+    assert_eq!((&report["counts"]["added"], same), (&json!(0), document.clone()), "{report}");
+
+    document.upstreams[0].models.push("one-more".to_owned());
+    let (_, report) = import(&document, fixture!("api-together-apis.json"));
+    assert_eq!(told(&report)[1], "apis[0] accounts duplicate api1", "its key is known at this address");
+}
+
+#[test]
+fn endpoints_with_one_key_and_other_models_are_all_taken_over_once() {
+    let api =
+        |id: &str, model: &str| json!({"id": id, "baseUrl": "https://a.example", "apiKey": "k", "models": [model]});
+    let text = json!({"apis": [api("a", "m1"), api("b", "m2")]}).to_string();
+    let (document, report) = import(&Document::default(), &text);
+    assert_eq!(report["counts"]["added"], 4, "{report}");
+    let (same, report) = import(&document, &text);
+    assert_eq!((&report["counts"]["duplicate"], same), (&json!(4), document));
+}
+
+#[test]
+fn upstreams_of_one_file_are_told_apart_by_what_only_one_states() {
+    let text = json!({"upstreams": [
+        {"id": "a", "kind": "openai", "base_url": "https://a.example", "models": ["m"]},
+        {"id": "b", "kind": "openai", "base_url": "https://a.example"},
+    ]});
+    let (document, _) = import(&Document::default(), &text.to_string());
+    assert_eq!(document.upstreams.len(), 2);
+    let (same, report) = import(&document, &text.to_string());
+    assert_eq!((told(&report)[1].as_str(), same), ("upstreams[1] upstreams duplicate b", document));
+}
+
+#[test]
 fn webids_in_every_likely_shape() {
     let (document, report) = import(&Document::default(), fixture!("webids.json"));
     // An id that every key holder may see is no web id.
