@@ -95,7 +95,7 @@ const logs = {
 };
 
 const audit = {
-  get: admin(tag, 'audit', 'The latest admin writes, and logins that were refused', {
+  get: admin(tag, 'audit', 'The latest admin writes, exports with secrets, and logins that were refused', {
     parameters: paging,
     failing: [400],
     responses: {

@@ -73,10 +73,12 @@ pub(super) async fn plan(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, 
     })))
 }
 
-/// What the audit log keeps of a request that changes something: who, when and what; no value of its body.
+/// What the audit log keeps of a request that changes something, or has every secret told: who, when and what; no value
+/// of its body.
 pub(super) fn write_of(call: &AdminCall<'_>, session: Option<String>) -> Option<Value> {
     let reads = call.method == "GET" || call.path.first().is_some_and(|first| READING.contains(first));
-    if reads || (call.path == ["import"] && call.is_dry_run()) {
+    let tells_secrets = call.path == ["export"] && call.asks("secrets").unwrap_or(false);
+    if (reads && !tells_secrets) || (call.path == ["import"] && call.is_dry_run()) {
         return None;
     }
     let body = json::parse(call.body).unwrap_or_default();

@@ -158,6 +158,10 @@ test('an export is masked; with secrets it is another Weir', async (context) => 
   // Not by `manage`, which refuses an answer with a secret.
   const open = await weir.fetch('GET', '/admin/export?secrets=true', { key: await weir.login() });
   assert.equal(open.status, 200);
+  const { audit } = await weir.manage('GET', '/admin/audit');
+  const exports = audit.filter(({ path }) => path === '/admin/export');
+  assert.deepEqual(exports.map(({ method, outcome }) => [method, outcome]), [['GET', 'ok']], 'of the two, the one that tells secrets is written down');
+  assert.match(exports[0].session, /^[0-9a-f]{8}$/);
   const document = await open.json();
   assert.equal(document.accounts[1].api_key, secretOf('out-2'));
   assert.ok(!JSON.stringify(document).includes(CLIENT_KEY));
