@@ -94,7 +94,7 @@ test('every other file is recognised by its content', async (context) => {
   const weir = await worker(context, { config: { keys: [CLIENT_KEY] } });
   for (const [name, format, counts] of [
     ['deepseek2api-config.json', 'ds2api', { added: 6, failed: 1 }],
-    ['webids.json', 'webids', { added: 2, failed: 1 }],
+    ['webids.json', 'webids', { added: 2, changed: 1, failed: 1 }],
     ['model-map.json', 'model-map', { added: 2 }],
     ['volcano-main.py', 'model-map', { added: 1, duplicate: 2 }],
     ['accounts.txt', 'lines', { added: 1, duplicate: 3, failed: 1 }],

@@ -82,6 +82,19 @@ test('an id\'s own limit counts for more, and other settings stay', async (conte
   assert.deepEqual(stored.map(({ limits }) => limits), [{ max_uses: 7 }, {}]);
 });
 
+test('the bound of a file is that of all ids, and can be changed for all', async (context) => {
+  const weir = await worker(context, { settings: { sticky_s: 9 } });
+  const raw = JSON.stringify({ maxUsage: 1, webIds: [{ id: 'id-bound-by-all' }, { id: 'id-with-its-own', maxUsage: 7 }] });
+  assert.equal((await weir.admin('POST', '/admin/import', undefined, { raw })).json.success, true);
+  const bounds = async () => Object.fromEntries((await list(weir)).map(({ id, maxUsage }) => [id, maxUsage]));
+  assert.deepEqual(await bounds(), { 'id-bound-by-all': 1, 'id-with-its-own': 7 });
+  await weir.manage('POST', '/api/webids/config', { maxUsage: 3 });
+  assert.deepEqual(await bounds(), { 'id-bound-by-all': 3, 'id-with-its-own': 7 });
+  await weir.manage('POST', '/api/webids/reset', { id: 'id-bound-by-all' });
+  assert.deepEqual([(await find(weir, 'id-bound-by-all')).maxUsage, (await weir.manage('GET', '/api/webids/stats')).data.maxUsage], [3, 3]);
+  assert.equal((await weir.manage('GET', '/admin/config')).settings.sticky_s, 9);
+});
+
 test('a batch keeps its good lines', async (context) => {
   const weir = await worker(context);
   await weir.manage('POST', '/api/webids', { id: 'known' });

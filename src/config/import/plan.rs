@@ -2,7 +2,7 @@
 //! already stays as it is.
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Found, Line, Part, put};
 use crate::chat::{ChatError, ErrorKind};
@@ -264,15 +264,17 @@ impl<'a> Merge<'a> {
         Ok(outcome)
     }
 
-    /// Settings are taken where the stored ones are all defaults.
+    /// A setting is taken where the stored one is the default.
     fn settings(&mut self, item: Value) -> Result<Outcome, ChatError> {
         let empty = Document::default();
         let reader = Reader { vault: self.reader.vault, stored: &empty, is_timezone: self.reader.is_timezone };
-        let read = reader.read(json!({"settings": item}))?.settings;
-        if read == self.reader.stored.settings || self.reader.stored.settings != Settings::default() {
+        let read = json!(reader.read(json!({"settings": item}))?.settings);
+        let stored = self.next.get("settings").cloned().unwrap_or_default();
+        let filled = fill(stored.clone(), &json!(Settings::default()), &read);
+        if filled == stored {
             return Ok(Outcome::duplicate("settings"));
         }
-        put(&mut self.next, "settings", item);
+        put(&mut self.next, "settings", filled);
         self.is_changed = true;
         Ok(Outcome::changed("settings"))
     }
@@ -312,6 +314,22 @@ fn identities(item: &Value, place: &str, vault: &Vault) -> Vec<String> {
         of("api_key").map(|key| format!("accounts/api_key/{place}/{}", vault.hash_key(key))),
     ];
     known.into_iter().flatten().collect()
+}
+
+/// What is stored, with what was read in place of each default.
+fn fill(stored: Value, default: &Value, read: &Value) -> Value {
+    match (stored, default, read) {
+        (Value::Object(mut fields), Value::Object(defaults), Value::Object(new)) => {
+            for (name, value) in new {
+                let of = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+                let filled = fill(of(&fields), &of(defaults), value);
+                fields.insert(name.clone(), filled);
+            }
+            Value::Object(fields)
+        }
+        (stored, default, read) if stored == *default => read.clone(),
+        (stored, ..) => stored,
+    }
 }
 
 /// Where an upstream's API keys belong.

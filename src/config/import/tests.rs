@@ -199,12 +199,14 @@ fn webids_in_every_likely_shape() {
             format!("webIds[0] accounts added {}", ids[0]),
             format!("webIds[1] accounts added {}", ids[1]),
             "webIds[2] accounts failed webIds[2].id".to_owned(),
+            "maxUsage settings changed settings".to_owned(),
         ]
     );
     let web_ids: Vec<_> = document.accounts.iter().map(|account| account.web_id.as_deref().unwrap()).collect();
     assert_eq!(web_ids, ["7400000000000000001", "7400000000000000002"]);
     let limits: Vec<_> = document.accounts.iter().map(|account| account.limits.max_uses).collect();
-    assert_eq!(limits, [Some(20), Some(5)]);
+    // The file's own stays a setting, so that it can be changed for all ids at once.
+    assert_eq!((limits, document.settings.volcengine_console.max_uses), (vec![None, Some(5)], Some(20)));
     assert_eq!(report["ignored"], json!(["[].usageCount", "[].status"]));
     for text in [
         r#"["74001", "74002"]"#,
@@ -224,11 +226,23 @@ fn webids_in_every_likely_shape() {
 }
 
 #[test]
+fn a_setting_is_taken_over_where_the_stored_one_is_the_default() {
+    let stored = document(json!({"settings": {"timezone": "Asia/Shanghai"}})).unwrap();
+    let (document, report) = import(&stored, r#"{"ids": ["74001"], "maxUsage": 9}"#);
+    assert_eq!(told(&report)[1], "maxUsage settings changed settings");
+    let mut expected = stored.settings;
+    expected.volcengine_console.max_uses = Some(9);
+    assert_eq!(document.settings, expected);
+    let (same, report) = import(&document, r#"{"ids": ["74001"], "maxUsage": 20}"#);
+    assert_eq!((told(&report)[1].as_str(), same), ("maxUsage settings duplicate settings", document));
+}
+
+#[test]
 fn an_id_that_is_a_name_keeps_what_is_said_of_it() {
     let text = r#"{"maxUsage": 9, "74001": {"used": 1, "maxUsage": 5, "authorization": "z"}, "74002": {}}"#;
     let (document, report) = import(&Document::default(), text);
     let limits: Vec<_> = document.accounts.iter().map(|account| account.limits.max_uses).collect();
-    assert_eq!(limits, [Some(5), Some(9)]);
+    assert_eq!((limits, document.settings.volcengine_console.max_uses), (vec![Some(5), None], Some(9)));
     assert_eq!(opened(&document, &document.accounts[0].id, "authorization"), "z");
     assert_eq!(report["ignored"], json!(["*.used"]));
 }

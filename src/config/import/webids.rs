@@ -14,12 +14,11 @@ const AUTHORIZATION: &str = "authorization";
 /// `None` where it is none.
 pub(super) fn read(root: &Field) -> Option<Found> {
     let mut found = Found::new("webids");
-    let max_uses = first(root, &MAX_USES).and_then(|field| field.value.as_u64());
     let list = first(root, &LISTS).unwrap_or(Field { value: root.value, path: root.path.clone() });
     match list.value {
         Value::Array(_) => {
             for item in list.items().ok()? {
-                let account = read_id(&item, max_uses);
+                let account = read_id(&item);
                 found.ignore_but("[].", &item, &[&ID[..], &MAX_USES, &[AUTHORIZATION]].concat());
                 found.push(item.path.clone(), Part::Accounts, account);
             }
@@ -28,7 +27,7 @@ pub(super) fn read(root: &Field) -> Option<Found> {
             for id in ids.keys().filter(|id| !MAX_USES.contains(&id.as_str())) {
                 let item = list.at(id);
                 found.ignore_but("*.", &item, &[&MAX_USES[..], &[AUTHORIZATION]].concat());
-                found.push(item.path.clone(), Part::Accounts, read_fields(&item, id, max_uses));
+                found.push(item.path.clone(), Part::Accounts, read_fields(&item, id));
             }
         }
         _ => return None,
@@ -36,22 +35,27 @@ pub(super) fn read(root: &Field) -> Option<Found> {
     if !found.lines.iter().any(|line| line.item.is_ok()) {
         return None;
     }
+    let of_all = first(root, &MAX_USES);
+    if let Some((most, field)) = of_all.and_then(|field| Some((field.value.as_u64().filter(|most| *most > 0)?, field)))
+    {
+        found.push(field.path, Part::Settings, Ok(json!({"volcengine_console": {"max_uses": most}})));
+    }
     found.notes.push("How often each id was used so far is not taken over: counts begin at 0.");
     Some(found)
 }
 
-fn read_id(item: &Field, max_uses: Option<u64>) -> Result<Value, ChatError> {
+fn read_id(item: &Field) -> Result<Value, ChatError> {
     if item.value.is_string() {
-        return Ok(account(item.needed_name()?.trim(), max_uses));
+        return Ok(account(item.needed_name()?.trim(), None));
     }
     let id = first(item, &ID).map_or_else(|| Err(item.at("id").wrong("a non-empty string")), |id| id.needed_name())?;
-    read_fields(item, id.trim(), max_uses)
+    read_fields(item, id.trim())
 }
 
 /// What is said of an id.
-fn read_fields(item: &Field, id: &str, max_uses: Option<u64>) -> Result<Value, ChatError> {
+fn read_fields(item: &Field, id: &str) -> Result<Value, ChatError> {
     let own = first(item, &MAX_USES).map(|field| field.number()).transpose()?.flatten();
-    let mut account = account(id, own.or(max_uses));
+    let mut account = account(id, own);
     if let (Some(secret), Some(fields)) = (item.at(AUTHORIZATION).text()?, account.as_object_mut()) {
         fields.insert(AUTHORIZATION.to_owned(), secret.into());
     }
