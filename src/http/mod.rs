@@ -207,6 +207,7 @@ async fn call(
         departure,
         record: RefCell::new(record),
         capture,
+        sending: RefCell::default(),
     };
     // The task is there: it waits for nothing else.
     drop(start.send((call, answer)));

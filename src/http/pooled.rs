@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures::future::{OptionFuture, join};
+use futures::FutureExt;
+use futures::future::{OptionFuture, RemoteHandle, join, join_all, join3};
 use worker::{Date, Env};
 
 use super::admit::NoLease;
@@ -33,6 +34,7 @@ pub(super) struct Call {
     pub(super) departure: Departure,
     pub(super) record: RefCell<Record>,
     pub(super) capture: Capture,
+    pub(super) sending: RefCell<Vec<RemoteHandle<()>>>,
 }
 
 /// What one call has tried so far.
@@ -49,7 +51,7 @@ impl Call {
         self.serve(&mut answer).await;
         let record = self.record.take();
         let recorded = stats::client::record(&self.env, &self.caller.hot().settings.stats, &record);
-        join(recorded, client::send_settlements(&self.env)).await;
+        join3(recorded, client::send_settlements(&self.env), join_all(self.sending.take())).await;
     }
 
     async fn serve(&mut self, answer: &mut Answer) {
@@ -97,6 +99,9 @@ impl Call {
             tries.accounts.push(lease.grant.account.clone());
             self.begin_try(&lease.grant.account, &lease.grant.upstream, lease.grant.waited_ms);
             self.choose(lease.candidates.clone());
+            if tries.receipt.attempts > 1 {
+                self.send_settlements();
+            }
             let failure = self.try_account(&lease, &mut tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
@@ -150,6 +155,15 @@ impl Call {
         self.record.borrow_mut().fail(Date::now().as_millis(), &error);
         // A caller who is gone needs no answer.
         let _ = answer.fail(error, receipt, &self.reply).await;
+    }
+
+    /// Sends what waits for the ledger, beside the call: an earlier try may be another shard's, whom no admission told yet,
+    /// and this one may be long.
+    fn send_settlements(&self) {
+        let env = self.env.clone();
+        let (sending, sent) = async move { client::send_settlements(&env).await }.remote_handle();
+        wasm_bindgen_futures::spawn_local(sending);
+        self.sending.borrow_mut().push(sent);
     }
 
     fn settle(&self, lease: &Lease, ended: Ended) -> Option<Failure> {

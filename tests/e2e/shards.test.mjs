@@ -88,6 +88,35 @@ test('callers who leave, waiting or served, leave nothing in flight', async (con
   await idle(weir);
 });
 
+test('how a try ended is told to its shard while the next one, of another shard, still streams', async (context) => {
+  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`pair${at}`, { accounts: 2 }])));
+  // Not by `/admin/queue/status`, which would send what waits.
+  const namespace = await weir.mf.getDurableObjectNamespace('LEDGER');
+  const shards = ['main', 'shard-1', 'shard-2'].map((name) => namespace.getByName(name));
+  const states = async () => {
+    const answers = await Promise.all(shards.map((shard) => shard.status('null')));
+    // What an object counted comes first, on a line of its own.
+    return answers.map((answer) => JSON.parse(answer.split('\n').at(-1)).accounts);
+  };
+  assert.equal((await weir.chat({ model: 'pair0' })).status, 200);
+  await weir.status();
+  const owner = new Map((await states()).flatMap((accounts, shard) => accounts.map(({ id }) => [id, shard])));
+  const model = Array.from({ length: 8 }, (_, at) => `pair${at}`).find((name) => owner.get(`${name}-1`) !== owner.get(`${name}-2`));
+  assert.ok(model, 'two accounts of different shards');
+  const gate = new Gate();
+  gate.open(2);
+  sim.next('*', { status: 401 });
+  sim.next('*', { gate, text: ['a ', 'b ', 'c '] });
+  const stream = await weir.openChat({ model, stream: true });
+  assert.equal(stream.headers.get('x-weir-attempts'), '2');
+  await eventually(async () => {
+    const pair = (await states()).flat().filter(({ id }) => id.startsWith(`${model}-`));
+    assert.deepEqual(pair.map(({ in_flight, state }) => [in_flight, state]).sort(), [[0, 'disabled'], [1, 'ready']]);
+  });
+  gate.open(1_000);
+  await stream.text();
+});
+
 test('explain and status see all shards, and the setting has its bounds', async (context) => {
   const weir = await worker(context, { seen: { accounts: 8 } });
   const { explanation } = await weir.manage('POST', '/admin/explain', { model: 'seen', messages: [{ role: 'user', content: 'hi' }] });
