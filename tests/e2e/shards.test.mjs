@@ -89,7 +89,7 @@ test('callers who leave, waiting or served, leave nothing in flight', async (con
 });
 
 test('how a try ended is told to its shard while the next one, of another shard, still streams', async (context) => {
-  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`pair${at}`, { accounts: 2 }])));
+  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`pair${at}`, { accounts: 2, limits: { concurrency: 1 } }])));
   // Not by `/admin/queue/status`, which would send what waits.
   const namespace = await weir.mf.getDurableObjectNamespace('LEDGER');
   const shards = ['main', 'shard-1', 'shard-2'].map((name) => namespace.getByName(name));
@@ -103,17 +103,29 @@ test('how a try ended is told to its shard while the next one, of another shard,
   const owner = new Map((await states()).flatMap((accounts, shard) => accounts.map(({ id }) => [id, shard])));
   const model = Array.from({ length: 8 }, (_, at) => `pair${at}`).find((name) => owner.get(`${name}-1`) !== owner.get(`${name}-2`));
   assert.ok(model, 'two accounts of different shards');
-  const gate = new Gate();
-  gate.open(2);
-  sim.next('*', { status: 401 });
-  sim.next('*', { gate, text: ['a ', 'b ', 'c '] });
-  const stream = await weir.openChat({ model, stream: true });
+  // The first shard is busy, so that the call begins on the second; then it is free, and no try asks the second again.
+  const [busy, fault, long] = [new Gate(), new Gate(), new Gate()];
+  for (const gate of [busy, long]) gate.open(2);
+  sim.next('*', { gate: busy, text: ['a ', 'b ', 'c '] });
+  const first = await weir.openChat({ model, stream: true });
+  sim.next('*', async (call) => {
+    await call.orGone(fault.wait());
+    call.error(401);
+  });
+  const second = weir.openChat({ model, stream: true });
+  await eventually(() => assert.equal(fault.held, 1));
+  busy.open(1_000);
+  await first.text();
+  await eventually(async () => assert.equal((await states()).flat().filter(({ in_flight }) => in_flight > 0).length, 1));
+  sim.next('*', { gate: long, text: ['a ', 'b ', 'c '] });
+  fault.open();
+  const stream = await second;
   assert.equal(stream.headers.get('x-weir-attempts'), '2');
   await eventually(async () => {
     const pair = (await states()).flat().filter(({ id }) => id.startsWith(`${model}-`));
-    assert.deepEqual(pair.map(({ in_flight, state }) => [in_flight, state]).sort(), [[0, 'disabled'], [1, 'ready']]);
+    assert.deepEqual(pair.map(({ in_flight, state }) => [in_flight, state]).sort(), [[0, 'disabled'], [1, 'busy']]);
   });
-  gate.open(1_000);
+  long.open(1_000);
   await stream.text();
 });
 
