@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::figures::Sample;
 use super::line::Line;
-use crate::chat::{ChatError, Envelope, Outcome, Usage};
+use crate::chat::{ChatError, Envelope, ErrorKind, Outcome, Usage};
 use crate::dialect::{Dialect, openai};
 use crate::ledger::Candidates;
 
@@ -134,8 +134,11 @@ impl Record {
         }
         let account = self.tries.last().map(|last| last.account.clone()).unwrap_or_default();
         let since = |at: u64| at.saturating_sub(self.begun_ms);
+        // Whoever has a key could fill the figures with names of nothing.
+        let is_unknown = self.error.as_ref().is_some_and(|error| error.kind == ErrorKind::ModelNotFound);
+        let model = if is_unknown { String::new() } else { self.model.clone() };
         let sample = Sample {
-            names: [self.model.clone(), account, self.key.clone()],
+            names: [model, account, self.key.clone()],
             time_ms: now_ms,
             status: u64::from(self.status()),
             total_ms: since(now_ms),
@@ -238,7 +241,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chat::ErrorKind;
 
     fn read(record: &Record, now_ms: u64) -> Value {
         let line = record.line(now_ms);
@@ -276,6 +278,18 @@ mod tests {
         );
         assert_eq!((&tries[1]["outcome"], &tries[1]["cause"]), (&json!("success"), &Value::Null));
         assert!(json.get("request").is_none());
+    }
+
+    #[test]
+    fn a_model_that_does_not_exist_is_named_in_the_log_alone() {
+        for (kind, name) in [(ErrorKind::ModelNotFound, ""), (ErrorKind::ModelNotAllowed, "m")] {
+            let mut record = Record { model: "m".into(), ..Record::default() };
+            record.fail(2_000, &ChatError::new(kind, "no"));
+            let line = record.line(2_000);
+            let (sample, entry) = line.split_once('\t').unwrap();
+            assert_eq!(Sample::unpack(&serde_json::from_str(sample).unwrap()).unwrap().names[0], name);
+            assert_eq!(serde_json::from_str::<Value>(entry).unwrap()["model"], "m");
+        }
     }
 
     #[test]
