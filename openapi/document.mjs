@@ -158,7 +158,7 @@ export const schemas = {
       'log_days?': count('How long the log keeps a call.', { default: 7 }),
       'hours?': count('How many hours have figures of their own.', { minimum: 1, default: 192 }),
       'days?': count('How many days have figures of their own.', { minimum: 1, default: 92 }),
-      'names_max?': count('Models, accounts and keys told apart in one hour.', { default: 200 }),
+      'names_max?': count('Models, accounts and keys told apart in one hour.', { maximum: 200, default: 200 }),
       'candidates_max?': count('Accounts that a receipt names of those that were considered.', { default: 8 }),
       'batch_ms?': count('How long a record waits for others.', { maximum: 20_000, default: 1_000 }),
       'batch_max?': count('Records that are stored without waiting for more.', { default: 50 }),

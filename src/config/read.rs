@@ -319,6 +319,9 @@ impl Reader<'_> {
         if settings.stats.body_bytes > stats::BODY_BYTES_MAX {
             return Err(wrong("settings.stats.body_bytes", &format!("at most {}", stats::BODY_BYTES_MAX)));
         }
+        if settings.stats.names_max > stats::NAMES_MAX {
+            return Err(wrong("settings.stats.names_max", &format!("at most {}", stats::NAMES_MAX)));
+        }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((path, _)) => Err(wrong(path, "at least 1")),
             None => Ok(()),

@@ -155,6 +155,7 @@ fn every_error_names_its_path() {
         (json!({"settings": {"queue": {"max_waiting": -1}}}), "settings.queue.max_waiting"),
         (json!({"settings": {"max_attempts": 0}}), "settings.max_attempts"),
         (json!({"settings": {"stats": {"body_bytes": 131_073}}}), "settings.stats.body_bytes"),
+        (json!({"settings": {"stats": {"names_max": 201}}}), "settings.stats.names_max"),
     ];
     for (document, path) in cases {
         let error = read(document.clone()).expect_err(path);

@@ -36,6 +36,21 @@ fn span(samples: &[Sample], names_max: usize) -> Span {
 }
 
 #[test]
+fn the_most_names_with_the_fullest_figures_fit_into_a_row() {
+    let names_max = crate::stats::NAMES_MAX;
+    // Ten minutes of every bucket, and ids of 256 characters.
+    let times: Vec<u64> =
+        (0..7_000).map(|step| (step as f64 / 500.0).exp() as u64).take_while(|ms| *ms < 600_000).collect();
+    let usage = Usage { prompt: 1 << 40, completion: 1 << 40, reasoning: 1 << 40, cached: 1 << 40 };
+    let sample = |ms| Sample { status: 200, total_ms: ms, first_ms: Some(ms), usage, ..Sample::default() };
+    let full = span(&times.iter().map(|ms| sample(*ms)).collect::<Vec<_>>(), 0).total;
+    let side = (0..=names_max).map(|at| (format!("{at:0>256}"), full.clone())).collect::<Vec<_>>();
+    let span = Span { total: full, names: [side.clone(), side.clone(), side] };
+    let bytes = span.pack_names().to_string().len();
+    assert!(bytes < 1_900_000, "{bytes}");
+}
+
+#[test]
 fn ten_thousand_calls_are_counted_right() {
     let calls = samples(10_000);
     let shown = Value::Object(span(&calls, 100).shown());

@@ -17,5 +17,5 @@ mod waiting;
 
 pub use capture::Capture;
 pub use record::{Record, Try};
-pub use settings::{BATCH_MS_MAX, BODY_BYTES_MAX, LOG_MAX, Stats};
+pub use settings::{BATCH_MS_MAX, BODY_BYTES_MAX, LOG_MAX, NAMES_MAX, Stats};
 pub use stats_object::StatsObject;

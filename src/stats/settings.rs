@@ -15,7 +15,8 @@ pub struct Stats {
     pub hours: u64,
     /// How long each day's figures are kept. Default 92.
     pub days: u64,
-    /// Models, accounts and keys that are told apart in one hour, of each; the rest is counted together. Default 200.
+    /// Models, accounts and keys that are told apart in one hour, of each; the rest is counted together.
+    /// Default 200, at most [`NAMES_MAX`].
     pub names_max: usize,
     /// Accounts that a call's receipt names of those that it could be served by, the passed-over ones first; 0 is none.
     /// Default 8.
@@ -58,5 +59,8 @@ pub const LOG_MAX: u64 = 10_000;
 /// The most that `body_bytes` may be: a row of the log holds two bodies as JSON, which takes up to six bytes for one, and is
 /// stored where it is below 2 MB.
 pub const BODY_BYTES_MAX: usize = 128 * 1024;
+/// The most that `names_max` may be: a span's names of all three kinds are one row with their figures, which is stored
+/// where it is below 2 MB.
+pub const NAMES_MAX: usize = 200;
 /// The longest that a record may wait: a Worker's task lives 30 seconds after its answer.
 pub const BATCH_MS_MAX: u64 = 20_000;
