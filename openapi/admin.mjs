@@ -7,7 +7,7 @@ const login = {
     tags: ['Session'],
     operationId: 'login',
     summary: 'Begins a session of 24 hours',
-    description: 'Five wrong passwords a minute from one address are throttled. Without `ADMIN_KEY` every operator\'s route answers 503 and says how to set it.',
+    description: 'Five wrong passwords a minute from one address (of IPv6: one /64) are throttled. Without `ADMIN_KEY` every operator\'s route answers 503 and says how to set it.',
     security: [],
     requestBody: body({ type: 'object', properties: { key: text('The password: the Worker secret `ADMIN_KEY`.') }, required: ['key'] }, { password: { key: 'a-made-up-password' } }),
     responses: {

@@ -1,5 +1,6 @@
 //! The operator's logins: how many wrong passwords an address has, and which refusals are written down.
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,7 @@ struct Address {
 impl Logins {
     /// Counts a login.
     pub(super) fn judge(&mut self, now: u64, attempt: LoginAttempt) -> LoginVerdict {
+        let attempt = LoginAttempt { address: network(attempt.address), ..attempt };
         let wait_ms = self.wait_ms(now, &attempt.address);
         if attempt.ok && wait_ms.is_none() {
             return LoginVerdict { wait_ms, unnoted: None };
@@ -104,6 +106,15 @@ impl Logins {
     }
 }
 
+/// What one guesser has: an IPv4 address, or 64 bits of an IPv6 one, whose other 64 are free to choose.
+fn network(address: String) -> String {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +135,21 @@ mod tests {
         assert_eq!(try_at(&mut logins, NOW + 10_000, "b", true).wait_ms, None, "another address");
         assert_eq!(try_at(&mut logins, NOW + WINDOW_MS, "a", false).wait_ms, None, "it is true");
         assert_eq!(try_at(&mut logins, NOW + WINDOW_MS, "a", true).wait_ms, Some(1_000));
+    }
+
+    #[test]
+    fn an_ipv6_network_waits_as_one_address() {
+        let mut logins = Logins::default();
+        for host in 0..FAILURES {
+            assert_eq!(try_at(&mut logins, NOW, &format!("2001:db8:0:1:{host}::9"), false).wait_ms, None);
+        }
+        assert_eq!(try_at(&mut logins, NOW, "2001:DB8::1:ffff:0:0:1", true).wait_ms, Some(WINDOW_MS));
+        assert_eq!(try_at(&mut logins, NOW, "2001:db8:0:2::9", true).wait_ms, None, "another network");
+        for _ in 0..FAILURES {
+            assert_eq!(try_at(&mut logins, NOW, "::ffff:192.0.2.1", false).wait_ms, None);
+        }
+        assert_eq!(try_at(&mut logins, NOW, "192.0.2.1", true).wait_ms, Some(WINDOW_MS), "the same, written otherwise");
+        assert_eq!(try_at(&mut logins, NOW, "192.0.2.2", true).wait_ms, None);
     }
 
     #[test]
