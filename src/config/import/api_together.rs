@@ -70,14 +70,28 @@ fn read_endpoint(endpoint: &Field) -> Result<(Value, Value), ChatError> {
             limits.insert(name.to_owned(), value.ok_or_else(|| limit.wrong("an integer of -1 or more"))?.into());
         }
     }
-    let id = endpoint.at("id").text()?.filter(|id| !id.is_empty());
+    let id = match endpoint.at("id") {
+        Field { value: Value::Number(number), .. } => Some(number.to_string()),
+        id => id.text()?.filter(|id| !id.is_empty()),
+    };
     let account = json!({
         "id": id.map_or_else(|| endpoint.at("name").needed_name(), Ok)?,
         "api_key": endpoint.at("apiKey").needed_name()?, "limits": limits,
         // An endpoint that does not say so is off.
-        "enabled": endpoint.at("enabled").flag()?.unwrap_or(false),
+        "enabled": is_truthy(endpoint.at("enabled").value),
     });
     Ok((upstream, account))
+}
+
+/// As JavaScript has it, in which api-together is written.
+fn is_truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
 }
 
 fn host(upstream: &Value) -> String {

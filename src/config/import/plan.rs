@@ -308,7 +308,10 @@ fn identities(item: &Value, place: &str, vault: &Vault) -> Vec<String> {
     let of = |name: &str| text(item, name).map(str::trim).filter(|text| !text.is_empty());
     let known = [
         of("email").map(|email| format!("accounts/email/{}", email.to_ascii_lowercase())),
-        of("mobile").map(|mobile| format!("accounts/mobile/{}", mobile.trim_start_matches("+86"))),
+        of("mobile").map(|mobile| {
+            let digits: String = mobile.chars().filter(|char| *char == '+' || char.is_ascii_digit()).collect();
+            format!("accounts/mobile/{}", digits.trim_start_matches("+86"))
+        }),
         of("web_id").map(|id| format!("accounts/web_id/{id}")),
         of("token").map(|token| format!("accounts/token/{}", vault.hash_key(token))),
         of("api_key").map(|key| format!("accounts/api_key/{place}/{}", vault.hash_key(key))),

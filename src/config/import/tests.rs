@@ -176,6 +176,27 @@ fn endpoints_with_one_key_and_other_models_are_all_taken_over_once() {
 }
 
 #[test]
+fn an_endpoint_is_on_and_named_as_javascript_has_it() {
+    let api = |id: Value, enabled: Value| {
+        let key = format!("k-{id}");
+        json!({"id": id, "baseUrl": "https://a.example", "apiKey": key, "models": ["m"], "enabled": enabled})
+    };
+    let text = json!({"apis": [api(json!(1), json!(1)), api(json!("b"), json!(0)), api(json!("c"), json!("yes"))]});
+    let (document, report) = import(&Document::default(), &text.to_string());
+    assert_eq!(report["success"], true, "{report}");
+    let told: Vec<_> = document.accounts.iter().map(|account| (account.id.as_str(), account.enabled)).collect();
+    assert_eq!(told, [("1", true), ("b", false), ("c", true)]);
+}
+
+#[test]
+fn a_mobile_number_is_the_same_however_it_is_spaced() {
+    let stored = document(json!({"accounts": [{"id": "m", "mobile": "+86 139 0000 0000", "password": "p"}]})).unwrap();
+    let (_, report) = import(&stored, "13900000000:p\n13900000001:p");
+    let statuses: Vec<_> = report["results"].as_array().unwrap().iter().map(|line| &line["status"]).collect();
+    assert_eq!(statuses, ["duplicate", "added"]);
+}
+
+#[test]
 fn upstreams_of_one_file_are_told_apart_by_what_only_one_states() {
     let text = json!({"upstreams": [
         {"id": "a", "kind": "openai", "base_url": "https://a.example", "models": ["m"]},
