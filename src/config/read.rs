@@ -444,8 +444,13 @@ fn free_id(upstream: &str, taken: &BTreeSet<String>) -> String {
     }
 }
 
-/// What serde says is wrong, without the value that it quotes: that may be a secret.
+/// What serde says is wrong, for people who know no type of Weir's, and without the value that it quotes: that may be a
+/// secret.
 fn without_value(message: &str) -> String {
+    let message = match message.rfind(", expected struct ").and_then(|at| message.get(..at)) {
+        Some(found) => &format!("{found}, expected an object"),
+        None => message,
+    };
     let is_of_value =
         ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|kind| message.starts_with(kind));
     let quote = message.find(['"', '`']).filter(|_| is_of_value);

@@ -87,14 +87,14 @@ fn a_new_secret_beside_a_masked_one_keeps_both() {
 #[test]
 fn no_error_quotes_a_value_that_may_be_a_secret() {
     for (document, message) in [
-        (json!({"accounts": ["the-secret"]}), "`accounts[0]`: invalid type: string, expected struct AccountInput."),
+        (json!({"accounts": ["the-secret"]}), "`accounts[0]`: invalid type: string, expected an object."),
         (
             json!({"accounts": [{"api_key": 31_415_926}]}),
             "`accounts[0].api_key`: invalid type: integer, expected a string.",
         ),
         (
             json!({"keys": [{"key": "k", "limits": "31415926, expected"}]}),
-            "`keys[0].limits`: invalid type: string, expected struct Limits.",
+            "`keys[0].limits`: invalid type: string, expected an object.",
         ),
         (
             json!({"upstreams": [{"id": "u", "kind": "the-secret"}]}),

@@ -64,7 +64,10 @@ fn table(text: &str, separator: char) -> Found {
     for (line, cells) in rows {
         let from = format!("line {line}");
         let item = match cells.len() > header.len() {
-            true => Err(wrong(&from, "no more cells than the header has")),
+            true => Err(ChatError::field(
+                from.as_str(),
+                format!("`{from}` has {} cells, and the header {}.", cells.len(), header.len()),
+            )),
             false => row(&from, header.iter().zip(&cells).filter(|(column, _)| known(column))),
         };
         found.push(from, Part::Accounts, item);

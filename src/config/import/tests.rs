@@ -380,6 +380,13 @@ fn a_table() {
 }
 
 #[test]
+fn a_row_with_more_cells_than_the_header_says_so() {
+    let (_, report) = import(&Document::default(), "email,password\na@b.c,p,rest\nb@b.c,p");
+    assert_eq!(report["results"][0]["error"]["message"], "`line 2` has 3 cells, and the header 2.");
+    assert_eq!(report["results"][1]["status"], "added");
+}
+
+#[test]
 fn a_quote_without_an_end_takes_no_other_row_for_a_password() {
     let (document, report) = import(&Document::default(), "email,password\na@b.c,p\nb@b.c,\"p\nc@b.c,p\n");
     assert_eq!(told(&report), ["line 2 accounts added a@b.c", "line 3 accounts failed line 3"]);
