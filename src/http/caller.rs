@@ -60,7 +60,8 @@ impl Caller {
     /// Finds out who presents `keys`.
     ///
     /// # Errors
-    /// `InvalidKey` without a key, or with one that is unknown, disabled or expired, where no upstream takes direct credentials.
+    /// `InvalidKey` without a key, with one that is disabled or has expired, and with an unknown one where no upstream takes
+    /// direct credentials.
     pub(super) async fn identify(env: &Env, keys: &[String]) -> Result<Caller, Unidentified> {
         let hot = source::current(env).await?;
         let missing = "No API key: send `Authorization: Bearer <key>` or `x-api-key: <key>`.";
@@ -71,11 +72,14 @@ impl Caller {
                     Ok(()) => return Ok(Caller { hot, identity: Identity::Key(hash, view) }),
                     Err(error) => refusal = Unidentified { error, key: Some(view) },
                 },
-                None => refusal = invalid_key("Unknown API key.").into(),
+                None if refusal.key.is_none() => refusal = invalid_key("Unknown API key.").into(),
+                None => {}
             }
         }
+        let takes_credentials = hot.upstreams.iter().any(|upstream| upstream.direct && upstream.enabled);
         match keys.first() {
-            Some(key) if hot.upstreams.iter().any(|upstream| upstream.direct && upstream.enabled) => {
+            // A key of this gateway is no upstream's credential, whatever became of it.
+            Some(key) if takes_credentials && refusal.key.is_none() => {
                 Ok(Caller { hot, identity: Identity::Direct(key.clone()) })
             }
             _ => Err(refusal),

@@ -88,7 +88,19 @@ test('a missing, unknown, disabled or expired key', async () => {
       expect(await weir.call('POST', path, { key, body: { model: 'plain', messages: [message], input: 'x' } }), 401, 'invalid_api_key');
     }
   }
-  for (const path of ['/v1/models', '/v1/status']) expect(await weir.call('GET', path, { key: null }), 401, 'invalid_api_key');
+  for (const path of ['/v1/models', '/v1/status']) {
+    for (const key of [null, 'sk-weir-disabled-key', 'sk-weir-expired-key']) expect(await weir.call('GET', path, { key }), 401, 'invalid_api_key');
+  }
+});
+
+test('a disabled or expired key is nobody\'s credential, whichever header it comes in', async () => {
+  sim.reset();
+  for (const key of ['sk-weir-disabled-key', 'sk-weir-expired-key']) {
+    for (const own of [{ key }, { key: null, headers: { 'x-api-key': key } }, { key: 'sk-of-nobody', headers: { 'x-api-key': key } }, { key, headers: { 'x-api-key': 'sk-of-nobody' } }]) {
+      expect(await weir.chat({ model: 'own' }, own), 401, 'invalid_api_key');
+    }
+  }
+  assert.equal(sim.requests.length, 0, 'no upstream saw it');
 });
 
 test('a key for other models', async () => {
