@@ -123,6 +123,14 @@ impl Caller {
         }
     }
 
+    /// Makes sure that the caller has a client key.
+    ///
+    /// # Errors
+    /// `InvalidKey` for a direct caller.
+    pub(super) fn require_key(&self) -> Result<(), ChatError> {
+        self.key().map(drop).ok_or_else(|| invalid_key("Unknown API key."))
+    }
+
     /// Whose memory is this caller's: a keyed hash of what was presented.
     ///
     /// # Errors

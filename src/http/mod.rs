@@ -141,7 +141,8 @@ async fn answer(
             respond::json(200, &me::body(env, &caller).await?)
         }
         Route::Status => {
-            identify(request, env, record).await?;
+            // It names accounts: not for everybody who makes a credential up.
+            identify(request, env, record).await?.require_key()?;
             respond::json(200, &status::body(env).await?)
         }
     })

@@ -116,6 +116,7 @@ test('an unknown key is a credential only for an upstream that takes those', asy
   assert.equal(sim.last.key, 'sk-of-the-caller');
   assert.equal((await weir.account('own-1')).usage.rpd, 0, 'no pooled account was taken');
   expect(await weir.chat({ model: 'plain' }, { key: 'sk-of-the-caller' }), 401, 'invalid_api_key');
+  expect(await weir.call('GET', '/v1/status', { key: 'sk-of-the-caller' }), 401, 'invalid_api_key');
 });
 
 test('limits answer 429 with a true Retry-After', async () => {
