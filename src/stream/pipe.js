@@ -81,11 +81,13 @@ export class Departure {
  * (the caller is gone), 'stopped' or 'stalled'.
  *
  * `feed(bytes)` answers undefined (write them as they are), an array of what to write instead, or null: stop.
- * `watch(idle_ms)`, every `tick_ms`, answers undefined, bytes to write at once, or null: the source has stalled.
+ * `watch(idle_ms)`, every `tick_ms`, answers undefined, bytes to write at once, or null: one side has stalled. That is
+ * the caller where it has not taken a write for so long: it reads no more, and counts as gone.
  */
 export async function pump(source, sink, feed, watch, tick_ms) {
   const { writer } = sink;
   let last = Date.now();
+  let writing = false;
   // Why the source was cancelled, if it was.
   let given_up;
   const give_up = (why) => {
@@ -95,8 +97,9 @@ export async function pump(source, sink, feed, watch, tick_ms) {
   const timer = setInterval(() => {
     const bytes = watch(Date.now() - last);
     if (bytes === null) {
-      give_up('stalled');
-    } else if (bytes) {
+      give_up(writing ? 'left' : 'stalled');
+      if (writing) writer.abort(new Error('the caller does not read')).catch(() => {});
+    } else if (bytes && !writing) {
       writer.write(bytes).catch(() => give_up('left'));
     }
   }, tick_ms);
@@ -114,11 +117,14 @@ export async function pump(source, sink, feed, watch, tick_ms) {
       const parts = feed(bytes);
       if (parts === null) return 'stopped';
       try {
+        writing = true;
         if (parts === undefined) await writer.write(bytes);
         else for (const part of parts) await writer.write(part);
+        writing = false;
       } catch {
         return 'left';
       }
+      last = Date.now();
     }
   } finally {
     clearInterval(timer);

@@ -93,6 +93,23 @@ test('a caller whose fetch is aborted in a silent stream is noticed by the next 
   await idle({ gateway: patient });
 });
 
+test('a caller who stays and reads no more does not keep the account', async (context) => {
+  const impatient = await start({
+    config: pools(sim, { unread: { limits: { concurrency: 1 } } }, { settings: { ping_ms: 100, deadlines: { stall_ms: 800 } } }),
+  });
+  context.after(() => impatient.stop());
+  sim.next('*', { is: 'huge', bytes: 60_000_000 });
+  const raw = call('unread', {}, impatient);
+  context.after(() => raw.rst());
+  await raw.until(/data: /);
+  raw.socket.pause();
+  await sim.until(() => sim.aborts === 1);
+  await idle({ gateway: impatient });
+  assert.equal(raw.over, undefined, 'it is still there');
+  const { apis } = (await impatient.call('GET', '/v1/status')).json;
+  assert.deepEqual(apis.map(({ errorCount }) => errorCount), [0], 'and the account did nothing wrong');
+});
+
 test('a caller of a plain answer who resets is noticed before the answer', async () => {
   sim.next('*', 'silent');
   const raw = call('left', { stream: false });
