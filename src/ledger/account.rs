@@ -20,6 +20,8 @@ impl Key for Rank {
 
 /// Parts of one call in flight, for a load in proportion to a weight.
 const LOAD: u64 = 1 << 18;
+/// The longest pause that an upstream may ask for. Some send a moment where a duration belongs: half a century.
+const PAUSE_MAX_MS: Millis = 24 * 3_600_000;
 /// Bits of a time in milliseconds, enough until 2109.
 const TIME_BITS: u32 = 42;
 
@@ -195,7 +197,8 @@ impl Account {
             }
             Outcome::CallerError | Outcome::Cancelled { .. } | Outcome::Unused => {}
             Outcome::RateLimited { retry_after_ms } => {
-                let pause = retry_after_ms.unwrap_or_else(|| {
+                let asked = retry_after_ms.map(|pause| pause.min(PAUSE_MAX_MS));
+                let pause = asked.unwrap_or_else(|| {
                     let full = doubled(settings.backoff_min_ms, health.backoffs, settings.backoff_max_ms);
                     // Half of it at random, so that accounts do not come back all at once.
                     full / 2 + random.u64(0..=full / 2)

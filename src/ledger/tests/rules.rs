@@ -71,6 +71,16 @@ fn three_failures_cool_ten_seconds_doubling_and_one_call_is_the_trial() {
 }
 
 #[test]
+fn no_upstream_takes_an_account_away_for_longer_than_a_day() {
+    for asked in [86_400_001, 1_795_305_540_000, u64::MAX] {
+        let mut ledger = ledger(Limits::default(), 1);
+        let lease = grant(&mut ledger, START).lease;
+        ledger.settle(START, &lease, &Outcome::RateLimited { retry_after_ms: Some(asked) });
+        assert_eq!(state(&mut ledger, START), ("cooling".into(), Some(START + 86_400_000)));
+    }
+}
+
+#[test]
 fn a_429_cools_for_its_retry_after_or_backs_off() {
     let mut ledger = ledger(Limits::default(), 1);
     let first = grant(&mut ledger, START);
