@@ -321,18 +321,23 @@ impl<C: Calendar> Ledger<C> {
         later.map_or(UNKNOWN_WAIT_MS, |wait| wait.min(UNKNOWN_WAIT_MS))
     }
 
-    fn waited_out(&self, now: Millis, waiter: &Waiter) -> Refusal {
+    fn waited_out(&mut self, now: Millis, waiter: &Waiter) -> Refusal {
         if self.usable_key(now, &waiter.request.key).is_none() {
             return Self::key_revoked();
         }
         let waited = now.saturating_sub(waiter.since);
-        let by_key =
-            self.clients.get(waiter.key).is_some_and(|client| client.meter.gate(now, self.today) != Gate::Open);
+        let obstacle = match self.key_gate(now, waiter.key, waiter.request.tokens) {
+            Gate::Open => Obstacle::Accounts,
+            gate => Obstacle::Key(gate),
+        };
+        // Others took what it waited for: it may be long until there is more.
+        let (earliest, by_key) = self.earliest(now, &waiter.request, waiter.pool, obstacle);
+        let known = if let Earliest::At(at, _) = earliest { Some(at) } else { None };
         if by_key {
-            return self.key_limit(now, Some(now.saturating_add(UNKNOWN_WAIT_MS)));
+            return self.key_limit(now, Some(known.unwrap_or(now.saturating_add(UNKNOWN_WAIT_MS))));
         }
         let detail = format!("All accounts for this model are busy; waited {waited} ms in the queue.");
-        queue_full(&detail, self.hint(now, waiter.pool))
+        queue_full(&detail, known.map_or_else(|| self.hint(now, waiter.pool), |at| at.saturating_sub(now)))
     }
 
     fn key_limit(&self, now: Millis, at: Option<Millis>) -> Refusal {

@@ -160,6 +160,27 @@ fn a_grant_that_nobody_confirms_passes_on_and_is_not_counted() {
 }
 
 #[test]
+fn who_waited_for_what_another_took_is_told_when_there_is_more() {
+    let once = Limits { rpm: Some(1), ..Limits::default() };
+    for (accounts, key, reason) in
+        [(once, Limits::default(), Reason::QueueFull), (Limits::default(), once, Reason::KeyLimit)]
+    {
+        let mut ledger = ledger(accounts, 1);
+        ledger.clients[0].meter.limits = key;
+        grant(&mut ledger, START);
+        for ticket in ["first", "second"] {
+            assert_eq!(ledger.admit(START + 35_000, &ask(ticket, "k")), Admission::Waiting);
+        }
+        let [served] = ledger.wake(START + 60_000).try_into().unwrap();
+        assert_eq!(served.ticket, "first");
+        assert!(ledger.renew(START + 60_000, &served.result.unwrap().lease));
+        let [sent_away] = ledger.wake(START + 65_000).try_into().unwrap();
+        let refusal = sent_away.result.unwrap_err();
+        assert_eq!((refusal.reason, refusal.retry_after_ms), (reason, Some(55_000)));
+    }
+}
+
+#[test]
 fn a_lease_ends_after_two_minutes_unless_renewed() {
     let mut ledger = ledger(Limits { concurrency: Some(1), ..Limits::default() }, 1);
     let lease = grant(&mut ledger, START).lease;
