@@ -61,7 +61,7 @@ pub struct Ledger<C> {
     pub(super) next_pool: u64,
     pub(super) queue: Queue,
     pub(super) sticky: Sticky,
-    /// The last call's number. Starts at the time of the object's birth, so that no lease is named twice.
+    /// The last call's number. Goes on after a restart, so that no lease is named twice.
     pub(super) seq: u64,
     pub(super) next_checkpoint: Millis,
     pub(super) records: Vec<Record>,
@@ -69,7 +69,7 @@ pub struct Ledger<C> {
 }
 
 impl<C: Calendar> Ledger<C> {
-    /// An empty ledger. `seed` decides the jitter and the names of leases: same seed, same answers.
+    /// An empty ledger. `seed` decides the jitter: same seed, same answers.
     pub fn new(calendar: C, seed: u64) -> Self {
         Ledger {
             settings: Settings::default(),
