@@ -34,6 +34,7 @@ for (const [behaviour, after] of [
   [{ status: 503 }, 'ready'],
   ['hang_up', 'ready'],
   ['empty', 'ready'],
+  ['only_done', 'ready'],
   ['html', 'ready'],
   ['json_error', 'ready'],
   ['wrong_kind', 'ready'],

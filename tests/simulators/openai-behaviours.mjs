@@ -98,6 +98,14 @@ export const behaviours = {
     call.head(200, { 'content-type': call.body.stream ? 'text/event-stream' : 'application/json' });
     call.end();
   },
+  /** A stream's end marker and no stream before it; plain, 200 and nothing. */
+  async only_done(call, options) {
+    if (!call.body.stream) return behaviours.empty(call);
+    call.framing(options);
+    call.streamHead();
+    await call.data('[DONE]');
+    call.end();
+  },
   /** 200, JSON, and an error in it. */
   json_error(call, { status = 500, ...rest }) {
     const [type, code, message] = call.profile.errors[status];

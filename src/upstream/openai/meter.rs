@@ -270,6 +270,8 @@ impl Meter {
     fn data(&mut self, line: &[u8], data: &[u8]) -> Fate {
         match data {
             b"" => return Fate::Drop,
+            // The end of nothing is no answer: another account may have one.
+            b"[DONE]" if !self.started => return self.broken(Fault::Cut),
             b"[DONE]" => {
                 self.state = State::Complete;
                 return Fate::Keep;
