@@ -8,15 +8,8 @@ use crate::chat::{ChatError, ErrorKind};
 use crate::stream::pipe::Source;
 
 /// The headers that Weir reads.
-const HEADERS: [&str; 7] = [
-    "authorization",
-    "x-api-key",
-    "anthropic-version",
-    "content-length",
-    "cf-connecting-ip",
-    "access-control-request-headers",
-    "upgrade",
-];
+const HEADERS: &str =
+    "authorization x-api-key anthropic-version content-length cf-connecting-ip access-control-request-headers upgrade";
 /// The most of a refused body that is read; the platform itself takes no more from most callers.
 const DRAIN_MAX: u64 = 100 * 1024 * 1024;
 
@@ -40,7 +33,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(request: Request) -> Incoming {
-        let head = head(&request, &HEADERS.join(" "));
+        let head = head(&request, HEADERS);
         let mut lines = head.split('\n').map(str::to_owned);
         let mut next = || lines.next().unwrap_or_default();
         let (method, host, path, query) = (next(), next(), next(), next());
@@ -49,7 +42,7 @@ impl Incoming {
 
     /// One of [`HEADERS`]; an empty one is none.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let at = HEADERS.iter().position(|known| *known == name)?;
+        let at = HEADERS.split(' ').position(|known| known == name)?;
         self.headers.get(at).map(String::as_str).filter(|value| !value.is_empty())
     }
 

@@ -86,7 +86,7 @@ impl Call {
     async fn run_pooled(&mut self, answer: &mut Answer) {
         let mut tries = Tries::default();
         loop {
-            let lease = match self.admit(&tries).await {
+            let mut lease = match self.admit(&tries).await {
                 Ok(lease) => lease,
                 Err(NoLease::Left) => {
                     self.record.borrow_mut().left = true;
@@ -98,7 +98,7 @@ impl Call {
             tries.receipt.waited_ms += lease.grant.waited_ms;
             tries.accounts.push(lease.grant.account.clone());
             self.begin_try(&lease.grant.account, &lease.grant.upstream, lease.grant.waited_ms);
-            self.choose(lease.candidates.clone());
+            self.choose(std::mem::take(&mut lease.candidates));
             if tries.receipt.attempts > 1 {
                 self.send_settlements();
             }
