@@ -57,24 +57,26 @@ describe('the page and its reader', { skip }, () => {
     await page.context().close();
   });
 
-  test('a page that is left alone asks less often', async () => {
-    const page = await browser.page(weir);
-    await page.clock.install();
-    await enter(page);
-    const asked = async (ms) => {
-      const before = page.addresses.length;
-      await page.clock.runFor(ms);
-      return page.addresses.slice(before).filter((address) => address.endsWith('/admin/queue/status')).length;
-    };
-    await page.mouse.move(100, 100);
-    assert.ok((await asked(60_000)) >= 10);
-    await page.clock.runFor(5 * 60_000);
-    const alone = await asked(3 * 60_000);
-    assert.ok(alone >= 2 && alone <= 4, `${alone} in three minutes`);
-    await page.mouse.move(200, 200);
-    assert.ok((await asked(60_000)) >= 10);
-    await page.context().close();
-  });
+  for (const [view, route] of [['home', '/admin/queue/status'], ['logs', '/admin/logs']]) {
+    test(`a page that is left alone asks less often: ${view}`, async () => {
+      const page = await browser.page(weir);
+      await page.clock.install();
+      await enter(page, `/#/${view}`);
+      const asked = async (ms) => {
+        const before = page.addresses.length;
+        await page.clock.runFor(ms);
+        return page.addresses.slice(before).filter((address) => new URL(address).pathname === route).length;
+      };
+      await page.mouse.move(100, 100);
+      assert.ok((await asked(60_000)) >= 10);
+      await page.clock.runFor(5 * 60_000);
+      const alone = await asked(3 * 60_000);
+      assert.ok(alone >= 2 && alone <= 4, `${alone} in three minutes`);
+      await page.mouse.move(200, 200);
+      assert.ok((await asked(60_000)) >= 10);
+      await page.context().close();
+    });
+  }
 
   test('a phone: every view fits, and the menu leads to each', async () => {
     const page = await browser.page(weir, { viewport: phone, hasTouch: true, isMobile: true });

@@ -17,17 +17,32 @@ for (const input of ['pointermove', 'pointerdown', 'keydown', 'scroll', 'visibil
   addEventListener(input, () => (lastInput = Date.now()), { capture: true, passive: true });
 }
 
+/** Asks every `every` milliseconds while the page is visible, and when it becomes so; less often once it is left alone. Answers how to stop. */
+export function whileRead(every: number, ask: () => void): () => void {
+  let askedAt = Date.now();
+  const shown = (): void => {
+    if (document.visibilityState !== 'visible') return;
+    askedAt = Date.now();
+    ask();
+  };
+  const isDue = (): boolean => Date.now() - lastInput < IDLE_MS || Date.now() - askedAt >= IDLE_EVERY_MS;
+  const timer = setInterval(() => isDue() && shown(), every);
+  document.addEventListener('visibilitychange', shown);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener('visibilitychange', shown);
+  };
+}
+
 /** What `GET path` answers, asked every `every` milliseconds while the page is visible (0: once), and less often once it is left alone. No path asks nothing. */
 export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
   const [state, setState] = useState<{ data?: Answer; error?: ApiError; path: string | null }>({ path });
   const latest = useRef(0);
-  const askedAt = useRef(0);
   const isMissing = useRef(false); // asked no more, where there is no such route
 
   const refresh = useCallback(async () => {
     if (path === null) return;
     latest.current += 1;
-    askedAt.current = Date.now();
     const mine = latest.current;
     try {
       const data = await call<Answer>('GET', path);
@@ -45,14 +60,10 @@ export function useLive<Answer>(path: string | null, every = 0): Live<Answer> {
     void refresh();
     const abandon = (): void => void (latest.current += 1);
     if (every === 0) return abandon;
-    const shown = (): void => void (document.visibilityState === 'visible' && !isMissing.current && refresh());
-    const isDue = (): boolean => Date.now() - lastInput < IDLE_MS || Date.now() - askedAt.current >= IDLE_EVERY_MS;
-    const timer = setInterval(() => isDue() && shown(), every);
-    document.addEventListener('visibilitychange', shown);
+    const stop = whileRead(every, () => void (!isMissing.current && refresh()));
     return () => {
       abandon();
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', shown);
+      stop();
     };
   }, [refresh, every]);
 

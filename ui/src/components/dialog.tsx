@@ -88,14 +88,7 @@ export function Confirm({ title, children, action, onConfirm, onClose }: Confirm
       title={title}
       onClose={onClose}
       onSubmit={confirm}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('Cancel')}</Button>
-          <Button kind="danger" type="submit" busy={busy}>
-            {action}
-          </Button>
-        </>
-      }
+      footer={<SubmitOrCancel kind="danger" label={action} busy={busy} onCancel={onClose} />}
     >
       <p class="break">{children}</p>
       {error && <Trouble error={error} />}
@@ -121,4 +114,16 @@ export function useAction() {
     }
   };
   return { busy, error, run, forget: () => setError(undefined) };
+}
+
+/** The buttons below a dialog that sends something. */
+export function SubmitOrCancel({ kind = 'primary', label, busy, onCancel }: { kind?: 'primary' | 'danger'; label: string; busy: boolean; onCancel: () => void }) {
+  return (
+    <>
+      <Button onClick={onCancel}>{t('Cancel')}</Button>
+      <Button kind={kind} type="submit" busy={busy}>
+        {label}
+      </Button>
+    </>
+  );
 }

@@ -315,3 +315,12 @@ export function Form({ onSubmit, children, class: classes }: { onSubmit: () => u
     </form>
   );
 }
+
+/** The head of a table's column of buttons. */
+export function ActionsHead() {
+  return (
+    <th class="end">
+      <span class="visually-hidden">{t('Actions')}</span>
+    </th>
+  );
+}

@@ -1,9 +1,9 @@
 // Adding an account, and the service it belongs to where that is new; or changing one.
 import { useState } from 'preact/hooks';
 import { call, pathOf } from '../api';
-import { Dialog, useAction } from '../components/dialog';
+import { Dialog, SubmitOrCancel, useAction } from '../components/dialog';
 import { LimitFields, type LimitTexts, limitTexts, limitsOf } from '../components/limits';
-import { Button, Check, Input, Notice, TextArea, Trouble } from '../components/parts';
+import { Check, Input, Notice, TextArea, Trouble } from '../components/parts';
 import { t } from '../prefs';
 import { presets } from '../store';
 import type { Account, Config, Kind, Upstream } from '../types';
@@ -90,14 +90,7 @@ export function AccountForm({ config, account, onClose, onSaved }: Props) {
       title={account ? t('Edit {name}', { name: account.id }) : t('Add an account')}
       onClose={close}
       onSubmit={save}
-      footer={
-        <>
-          <Button onClick={close}>{t('Cancel')}</Button>
-          <Button kind="primary" type="submit" busy={busy}>
-            {account ? t('Save') : t('Add')}
-          </Button>
-        </>
-      }
+      footer={<SubmitOrCancel label={account ? t('Save') : t('Add')} busy={busy} onCancel={close} />}
     >
       {!account && (
         <fieldset>

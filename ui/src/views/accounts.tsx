@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { call, pathOf } from '../api';
 import { Confirm, useAction } from '../components/dialog';
-import { Badge, Button, Card, Empty, Loading, Meter, PageHead, Trouble } from '../components/parts';
+import { ActionsHead, Badge, Button, Card, Empty, Loading, Meter, PageHead, Trouble } from '../components/parts';
 import { ago, countdown } from '../format';
 import { useNow } from '../live';
 import { t } from '../prefs';
@@ -147,9 +147,7 @@ export function Accounts() {
                 <th>{t('State')}</th>
                 <th>{t('Use')}</th>
                 <th>{t('Last used')}</th>
-                <th class="end">
-                  <span class="visually-hidden">{t('Actions')}</span>
-                </th>
+                <ActionsHead />
               </tr>
             </thead>
             <tbody>

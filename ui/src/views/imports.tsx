@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { call, open } from '../api';
 import { Confirm, Dialog, useAction } from '../components/dialog';
-import { Badge, Button, Card, Check, Empty, Field, Loading, Notice, PageHead, TextArea, Trouble } from '../components/parts';
+import { ActionsHead, Badge, Button, Card, Check, Empty, Field, Loading, Notice, PageHead, TextArea, Trouble } from '../components/parts';
 import { number, time } from '../format';
 import { useLive } from '../live';
 import { t } from '../prefs';
@@ -198,9 +198,7 @@ function Backups({ current, backups, onChanged }: { current: number; backups: Ba
             <th>{t('When')}</th>
             <th>{t('What')}</th>
             <th>{t('Who')}</th>
-            <th class="end">
-              <span class="visually-hidden">{t('Actions')}</span>
-            </th>
+            <ActionsHead />
           </tr>
         </thead>
         <tbody>

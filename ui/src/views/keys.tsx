@@ -1,9 +1,9 @@
 // What clients present: made here, shown once.
 import { useState } from 'preact/hooks';
 import { call, pathOf } from '../api';
-import { Confirm, Dialog, useAction } from '../components/dialog';
+import { Confirm, Dialog, SubmitOrCancel, useAction } from '../components/dialog';
 import { LimitFields, type LimitTexts, limitTexts, limitsOf } from '../components/limits';
-import { Badge, Button, Card, Check, Code, Empty, Input, Loading, Meter, Notice, PageHead, TextArea, Trouble } from '../components/parts';
+import { ActionsHead, Badge, Button, Card, Check, Code, Empty, Input, Loading, Meter, Notice, PageHead, TextArea, Trouble } from '../components/parts';
 import { countdown, day } from '../format';
 import { t } from '../prefs';
 import { go, takeForm } from '../route';
@@ -54,9 +54,7 @@ export function Keys() {
                 <th>{t('State')}</th>
                 <th>{t('Models')}</th>
                 <th>{t('Use')}</th>
-                <th class="end">
-                  <span class="visually-hidden">{t('Actions')}</span>
-                </th>
+                <ActionsHead />
               </tr>
             </thead>
             <tbody>
@@ -207,14 +205,7 @@ function KeyForm({ item, onClose, onSaved }: { item?: ClientKey; onClose: () => 
       title={item ? t('Edit {name}', { name: item.name }) : t('Create a key')}
       onClose={onClose}
       onSubmit={save}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('Cancel')}</Button>
-          <Button kind="primary" type="submit" busy={busy}>
-            {item ? t('Save') : t('Create')}
-          </Button>
-        </>
-      }
+      footer={<SubmitOrCancel label={item ? t('Save') : t('Create')} busy={busy} onCancel={onClose} />}
     >
       <Input label={t('Name')} hint={t('Who or what uses it')} placeholder={t('laptop')} focus value={name} onChange={setName} />
       <details open={Boolean(item)}>

@@ -5,6 +5,7 @@ import { ApiError, call } from '../api';
 import { useAction } from '../components/dialog';
 import { Badge, Button, Card, Code, Empty, Loading, Missing, PageHead, Segmented, Trouble } from '../components/parts';
 import { clock, duration, number, time } from '../format';
+import { whileRead } from '../live';
 import { t } from '../prefs';
 import { outcome, reason, trouble } from '../said';
 import type { AuditEntry, LogEntry } from '../types';
@@ -62,10 +63,10 @@ function useLog<Entry extends { seq: number }>(path: string, list: string) {
       }
     };
     void load();
-    const timer = setInterval(() => document.visibilityState === 'visible' && void load(), refreshMs);
+    const stop = whileRead(refreshMs, () => void load());
     return () => {
       isOver = true;
-      clearInterval(timer);
+      stop();
     };
   }, [path, list]);
   const more = (): Promise<unknown> =>

@@ -1,7 +1,7 @@
 // The services that answer, which models each has, and the names that clients may use.
 import { useEffect, useState } from 'preact/hooks';
 import { call, pathOf } from '../api';
-import { Confirm, Dialog, useAction } from '../components/dialog';
+import { Confirm, Dialog, SubmitOrCancel, useAction } from '../components/dialog';
 import { Pairs, type Pair, mapOf, pairsOf } from '../components/pairs';
 import { Badge, Button, Card, Check, Empty, Input, Loading, Notice, PageHead, Select, TextArea, Trouble } from '../components/parts';
 import { number } from '../format';
@@ -176,14 +176,7 @@ function UpstreamForm({ shown, onClose, onSaved }: { shown?: Shown; onClose: () 
       title={shown ? t('Edit {name}', { name: shown.id }) : t('Add a service')}
       onClose={onClose}
       onSubmit={save}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('Cancel')}</Button>
-          <Button kind="primary" type="submit" busy={busy}>
-            {t('Save')}
-          </Button>
-        </>
-      }
+      footer={<SubmitOrCancel label={t('Save')} busy={busy} onCancel={onClose} />}
     >
       {!shown && (
         <div class="grid-2">
