@@ -76,7 +76,7 @@ function fingerprint() {
   const hash = createHash('sha256');
   const sources = readdirSync(join(root, 'src'), { recursive: true })
     .map((name) => join('src', name))
-    .filter((name) => name.endsWith('.rs') || name.endsWith('.js') || name.endsWith('.json'))
+    .filter((name) => name.endsWith('.rs') || name.endsWith('.js') || name.endsWith('.json') || name.endsWith('Cargo.toml'))
     .filter((name) => !bundledByWrangler.includes(name))
     .sort();
   for (const name of ['Cargo.toml', 'Cargo.lock', join('scripts', 'build.mjs'), ...sources]) {

@@ -21,9 +21,6 @@ use crate::upstream::decode::Phase;
 use crate::upstream::failure::{self, Failure};
 use crate::upstream::service::{Opened, Service};
 
-/// Below this many bytes one write of a copy is cheaper than two writes.
-const JOINED_MAX: usize = 4 * 1024;
-
 /// How a try ended.
 pub(super) enum Ended {
     /// The caller has the whole answer.
@@ -221,7 +218,7 @@ impl Try<'_> {
             let (passage, tail, capture) = (passage.clone(), tail.clone(), self.capture.clone());
             move |chunk: &[u8]| {
                 let mut passage = passage.borrow_mut();
-                let mut fed = passage.feed(chunk);
+                let fed = passage.feed(chunk);
                 capture.hear(&fed.lead);
                 capture.hear(chunk.get(fed.rest.clone()).unwrap_or_default());
                 if passage.phase() != Phase::Running {
@@ -232,9 +229,6 @@ impl Try<'_> {
                 }
                 if fed.rest == (0..chunk.len()) {
                     return Feed::Same;
-                }
-                if fed.rest.len() < JOINED_MAX {
-                    fed.lead.extend_from_slice(chunk.get(std::mem::take(&mut fed.rest)).unwrap_or_default());
                 }
                 Feed::Changed(fed.lead, fed.rest)
             }

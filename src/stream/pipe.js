@@ -2,19 +2,42 @@
 // still notice a caller who leaves.
 
 const READ_BYTES = 64 * 1024;
+/** Room before what is read, for what must be written before it: the beginning of its first line, mostly. */
+const ROOM_BYTES = 4 * 1024;
+/** The platform reads so much to see how long an HTTP chunk is, and gives what it has read of the chunk itself alone. */
+const CHUNK_HEAD_BYTES = 32;
+const LINE_BREAK = 10;
 
-/** An upstream's body, read up to 64 KiB at a time. */
+/** An upstream's body, read up to 64 KiB at a time. The head of a chunk comes with the rest of it, unless it is whole lines. */
 export class Source {
   constructor(body) {
     this.reader = body.getReader({ mode: 'byob' });
-    this.buffer = new ArrayBuffer(READ_BYTES);
+    this.buffer = new ArrayBuffer(ROOM_BYTES + CHUNK_HEAD_BYTES + READ_BYTES);
+    this.held = 0;
   }
 
   /** The next bytes, good until the next read; undefined at the end. */
   async read() {
-    const { done, value } = await this.reader.read(new Uint8Array(this.buffer));
+    for (;;) {
+      const bytes = this.take(await this.next());
+      if (bytes !== null) return bytes;
+    }
+  }
+
+  /** What the platform reads next, for `take`. */
+  next() {
+    return this.reader.read(new Uint8Array(this.buffer, ROOM_BYTES + this.held));
+  }
+
+  /** What there is now; null where it must be read on. */
+  take({ done, value }) {
+    const length = this.held + (value?.length ?? 0);
     if (value) this.buffer = value.buffer;
-    return done ? undefined : value;
+    if (done && length === 0) return undefined;
+    const bytes = new Uint8Array(this.buffer, ROOM_BYTES, length);
+    const isHead = !done && length < CHUNK_HEAD_BYTES && bytes[length - 1] !== LINE_BREAK;
+    this.held = isHead ? length : 0;
+    return isHead ? null : bytes;
   }
 
   /** Tells the upstream that no more is wanted. */
@@ -80,7 +103,7 @@ export class Departure {
  * Moves `source` into `sink` until one of them ends, and says which: 'ended', 'broken' (the upstream failed), 'left'
  * (the caller is gone), 'stopped' or 'stalled'.
  *
- * `feed(bytes)` answers undefined (write them as they are), an array of what to write instead, or null: stop.
+ * `feed(bytes)` answers undefined (write them as they are), null (stop), or what to write instead: new bytes, then a part of these.
  * `watch(idle_ms)`, every `tick_ms`, answers undefined, bytes to write at once, or null: one side has stalled. That is
  * the caller where it has not taken a write for so long: it reads no more, and counts as gone.
  */
@@ -107,7 +130,8 @@ export async function pump(source, sink, feed, watch, tick_ms) {
     for (;;) {
       let bytes;
       try {
-        bytes = await source.read();
+        do bytes = source.take(await source.next());
+        while (bytes === null);
       } catch {
         return given_up ?? 'broken';
       }
@@ -119,7 +143,7 @@ export async function pump(source, sink, feed, watch, tick_ms) {
       try {
         writing = true;
         if (parts === undefined) await writer.write(bytes);
-        else for (const part of parts) await writer.write(part);
+        else for (const part of joined(...parts)) await writer.write(part);
         writing = false;
       } catch {
         return 'left';
@@ -129,4 +153,13 @@ export async function pump(source, sink, feed, watch, tick_ms) {
   } finally {
     clearInterval(timer);
   }
+}
+
+/** What there is to write; as one piece where the room before the second is enough: a write costs more than to move a line. */
+function joined(lead, rest) {
+  const start = rest.byteOffset - lead.length;
+  if (start < 0 || rest.length === 0) return [lead, rest].filter((part) => part.length > 0);
+  const whole = new Uint8Array(rest.buffer, start, lead.length + rest.length);
+  whole.set(lead);
+  return [whole];
 }

@@ -166,16 +166,9 @@ pub async fn pump(
             Feed::Same => JsValue::UNDEFINED,
             Feed::Stop => JsValue::NULL,
             Feed::Changed(lead, rest) => {
-                let parts = js_sys::Array::new();
-                if !lead.is_empty() {
-                    parts.push(&Uint8Array::from(lead.as_slice()));
-                }
-                if let (Ok(start), Ok(end)) = (u32::try_from(rest.start), u32::try_from(rest.end))
-                    && start < end
-                {
-                    parts.push(&chunk.subarray(start, end));
-                }
-                parts.into()
+                let (start, end) = (u32::try_from(rest.start), u32::try_from(rest.end));
+                let rest = chunk.subarray(start.unwrap_or(u32::MAX), end.unwrap_or(u32::MAX));
+                js_sys::Array::of2(&Uint8Array::from(lead.as_slice()), &rest).into()
             }
         }
     });

@@ -3,14 +3,13 @@
 //! Lines are forwarded whole, so whatever follows a cut stream begins on a line of its own. `id:` and `retry:` are
 //! dropped (api-conformance T6), and so is the usage chunk of a caller who did not ask for it (C22).
 
-mod shape;
-
 use std::ops::Range;
 
 use memchr::memchr;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use weir_shape::Shape;
 
 use super::answer::WireUsage;
 use super::failure::{self, Context};
@@ -18,7 +17,6 @@ use crate::chat::Usage;
 use crate::json;
 use crate::stream::splice::{Edit, span_of, splice};
 use crate::upstream::decode::Phase;
-use shape::Shape;
 
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
 pub(in crate::upstream) const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -71,7 +69,7 @@ pub struct Meter {
     between_events: bool,
     /// The event before was dropped, so its blank line goes too.
     drop_blank: bool,
-    /// How the last line looked that needed no change.
+    /// How the last event looked that needed no change.
     shape: Shape,
     /// The account's credential, which no message may hold.
     secret: String,
@@ -179,19 +177,24 @@ impl Meter {
         let mut at = 0;
         while self.state == State::Running {
             let Some(tail) = chunk.get(at..) else { break };
+            if self.carry.is_empty() {
+                // Nearly all events of most streams.
+                let run = self.shape.run(tail);
+                if run > 0 {
+                    self.between_events = true;
+                    self.drop_blank = false;
+                    add(&mut fed, chunk, at..at + run, Fate::Keep);
+                    at += run;
+                    continue;
+                }
+            }
             let Some(length) = memchr(b'\n', tail) else {
                 self.hold(tail);
                 break;
             };
-            let mut end = at + length + 1;
+            let end = at + length + 1;
             let line = tail.get(..=length).unwrap_or_default();
-            if self.carry.is_empty() && self.shape.fits(line) {
-                // Nearly every line of most streams, and the blank one after it.
-                self.between_events = chunk.get(end) == Some(&b'\n');
-                end += usize::from(self.between_events);
-                self.drop_blank = false;
-                add(&mut fed, chunk, at..end, Fate::Keep);
-            } else if self.carry.is_empty() {
+            if self.carry.is_empty() {
                 let fate = self.line(line);
                 add(&mut fed, chunk, at..end, fate);
             } else {
