@@ -210,10 +210,11 @@ impl Account {
                 health.failures = health.failures.saturating_add(1);
                 let on_trial = matches!(health.condition, Condition::Trial { .. });
                 if on_trial || health.failures >= settings.failures {
-                    let pause = doubled(settings.cool_min_ms, health.cools, settings.cool_max_ms);
+                    // Those that were in flight when it began to cool are of the same cool-down.
                     if matches!(health.condition, Condition::Ready | Condition::Trial { .. }) {
                         health.cools = health.cools.saturating_add(1);
                     }
+                    let pause = doubled(settings.cool_min_ms, health.cools.saturating_sub(1), settings.cool_max_ms);
                     health.cool(now.saturating_add(pause), true, cause);
                 }
             }
@@ -240,14 +241,22 @@ impl Health {
         json::read(stored).unwrap_or_default()
     }
 
-    /// Cools a well account; what is worse stays, and of two cool-downs the longer.
+    /// Cools a well account; what is worse stays. Of two cool-downs the later end counts, since neither the upstream's word
+    /// nor a failure is taken back by the other; and a trial to come stays.
     fn cool(&mut self, until: Millis, trial: bool, reason: &str) {
-        match &self.condition {
-            Condition::Ready | Condition::Trial { .. } => {}
-            Condition::Cooling { until: other, trial: false, .. } if *other < until => {}
-            _ => return,
+        match &mut self.condition {
+            Condition::Ready | Condition::Trial { .. } => {
+                self.condition = Condition::Cooling { until, trial, reason: reason.to_owned() };
+            }
+            Condition::Cooling { until: end, trial: is_tried, reason: cause } => {
+                *is_tried |= trial;
+                if *end < until {
+                    *end = until;
+                    reason.clone_into(cause);
+                }
+            }
+            _ => {}
         }
-        self.condition = Condition::Cooling { until, trial, reason: reason.to_owned() };
     }
 }
 

@@ -371,15 +371,15 @@ impl Account {
                     let until = cooling.expect("a 429 cools");
                     assert!((now + full / 2..=now + full).contains(&until), "the jitter is half of the pause");
                     self.cool(until, false);
-                } else if let (Health::Cooling { trial: false, .. }, Some(until)) = (&self.health, cooling) {
+                } else if let (Health::Cooling { .. }, Some(until)) = (&self.health, cooling) {
                     self.cool(until, false);
                 }
             }
             Outcome::Failure { .. } => {
                 self.failures += 1;
                 if self.health == Health::Trial || self.failures >= settings.failures {
-                    let pause = grown(settings.cool_min_ms, self.cools, settings.cool_max_ms);
                     self.cools += u32::from(well);
+                    let pause = grown(settings.cool_min_ms, self.cools.saturating_sub(1), settings.cool_max_ms);
                     self.cool(now + pause, true);
                 }
             }
@@ -388,14 +388,15 @@ impl Account {
         }
     }
 
-    /// A well account cools; of two pauses the longer counts; a trial to come is not called off.
+    /// A well account cools; of two pauses the one that ends later counts; a trial to come is not called off.
     fn cool(&mut self, until: Millis, trial: bool) {
         match self.health {
-            Health::Ready | Health::Trial => {}
-            Health::Cooling { until: other, trial: false } if other < until => {}
-            _ => return,
+            Health::Ready | Health::Trial => self.health = Health::Cooling { until, trial },
+            Health::Cooling { until: end, trial: tried } => {
+                self.health = Health::Cooling { until: end.max(until), trial: tried || trial };
+            }
+            _ => {}
         }
-        self.health = Health::Cooling { until, trial };
     }
 }
 

@@ -97,6 +97,24 @@ fn a_429_cools_for_its_retry_after_or_backs_off() {
 }
 
 #[test]
+fn of_two_cool_downs_the_later_end_counts_and_a_trial_to_come_stays() {
+    let limited = |seconds: u64| Outcome::RateLimited { retry_after_ms: Some(seconds * 1_000) };
+    let failed = || Outcome::Failure { cause: "boom".into() };
+    let before_trial = [failed(), failed(), failed(), limited(60), limited(5)];
+    let after_429 = [limited(60), limited(5), failed(), failed(), failed()];
+    for (outcomes, trial) in [(before_trial, true), (after_429, true), ([5, 60, 7, 60, 1].map(limited), false)] {
+        let mut ledger = ledger(Limits::default(), 1);
+        let leases = outcomes.each_ref().map(|_| grant(&mut ledger, START).lease);
+        for (lease, outcome) in leases.iter().zip(&outcomes) {
+            ledger.settle(START, lease, outcome);
+        }
+        assert_eq!(state(&mut ledger, START), ("cooling".into(), Some(START + 60_000)), "{outcomes:?}");
+        let after = state(&mut ledger, START + 60_000).0;
+        assert_eq!(after, if trial { "trial" } else { "ready" }, "{outcomes:?}");
+    }
+}
+
+#[test]
 fn a_callers_error_and_a_caller_who_leaves_say_nothing_of_the_account() {
     let mut ledger = ledger(Limits::default(), 1);
     for outcome in [Outcome::CallerError, Outcome::Cancelled { usage: None }, Outcome::Unused] {
