@@ -24,7 +24,6 @@ impl CallWindow {
             && first.saturating_add(WINDOW) <= now
         {
             self.times.pop_front();
-            // After a restart, a long call can stand here that began before the last known one.
             self.older = self.older.max(Some(first));
         }
     }
@@ -60,7 +59,8 @@ impl CallWindow {
 
     /// When the last call was.
     pub(super) fn last(&self) -> Option<Millis> {
-        self.times.back().copied().or(self.older)
+        // After a restart, a long call can stand here that began before the last known one.
+        self.times.back().copied().max(self.older)
     }
 }
 
