@@ -6,6 +6,7 @@ use super::meter::{Gate, Limit, Meter, WHOLE};
 use super::settings::{AccountSpec, Settings};
 use super::tournament::Key;
 use crate::chat::Outcome;
+use crate::config::Limits;
 use crate::json;
 
 /// The order in which eligible accounts are served; the smallest is first. Packed, since it is compared all the time: 32
@@ -107,7 +108,7 @@ pub(super) struct Account {
     pub(super) spec: AccountSpec,
     pub(super) meter: Meter,
     pub(super) health: Health,
-    /// Taken out of the configuration; kept while it has leases.
+    /// Taken out of the configuration; kept while any of it counts.
     pub(super) removed: bool,
     /// The pools that it is in, and its seat in each.
     pub(super) seats: Vec<(u64, usize)>,
@@ -131,9 +132,23 @@ impl Account {
         }
     }
 
-    /// Takes a new specification over. New credentials, or switching it off and on, make it well.
-    pub(super) fn respecify(&mut self, spec: AccountSpec) {
-        if spec.sealed != self.spec.sealed || (spec.enabled && !self.spec.enabled) {
+    /// Of which nothing is known but the id.
+    pub(super) fn unknown(id: &str) -> Self {
+        let spec = AccountSpec {
+            id: id.to_owned(),
+            upstream: String::new(),
+            limits: Limits::default(),
+            weight: 1,
+            priority: 0,
+            enabled: false,
+            sealed: String::new(),
+        };
+        Account { removed: true, ..Account::new(spec) }
+    }
+
+    /// Takes a new specification over. New credentials, switching it off and on, or taking it out and back make it well.
+    pub(super) fn respecify(&mut self, spec: AccountSpec, returns: bool) {
+        if returns || spec.sealed != self.spec.sealed || (spec.enabled && !self.spec.enabled) {
             self.health = Health::default();
             self.dirty = true;
         }

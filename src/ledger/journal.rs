@@ -96,6 +96,13 @@ pub enum Record {
     },
     /// New totals.
     Totals(TotalsRow),
+    /// Totals of somebody who is gone.
+    Gone {
+        /// Whose.
+        owner: Owner,
+        /// Its id.
+        id: String,
+    },
     /// Calls that settled before this moment are no longer needed.
     Forget {
         /// The moment.
@@ -113,9 +120,10 @@ pub struct Stored {
 }
 
 impl<C: Calendar> Ledger<C> {
-    /// Stores the totals that have changed, and forgets the calls that they count.
+    /// Stores the totals that have changed, and forgets the calls that they count, and who is gone.
     pub(super) fn checkpoint(&mut self, now: Millis) {
         self.next_checkpoint = now.saturating_add(CHECKPOINT_MS);
+        self.forget_gone(now);
         for index in 0..self.accounts.len() {
             if self.accounts.get(index).is_some_and(|account| account.meter.unsaved) {
                 self.store_totals(Owner::Account, index);

@@ -3,7 +3,7 @@
 //! A limit of 0 blocks; only `min_gap_ms: 0` is what it says, no gap.
 use crate::config::Limits;
 
-use super::clock::{Day, Millis};
+use super::clock::{Day, Millis, WINDOW};
 use super::window::{CallWindow, TokenWindow};
 
 /// The parts of one in [`Meter::headroom`].
@@ -61,6 +61,8 @@ pub(super) struct Meter {
     pub(super) day: Millis,
     pub(super) day_count: u64,
     pub(super) uses: u64,
+    /// When a call last ended.
+    pub(super) ended: Millis,
     /// Has counted a call since its totals were stored.
     pub(super) unsaved: bool,
 }
@@ -180,7 +182,19 @@ impl Meter {
     /// Ends a call that used `tokens`.
     pub(super) fn settle(&mut self, now: Millis, reserved: u64, tokens: u64) {
         self.release(reserved);
-        self.tokens.push(now, tokens);
+        self.ended(now, tokens);
+    }
+
+    /// Counts the end of a call.
+    pub(super) fn ended(&mut self, at: Millis, tokens: u64) {
+        self.ended = at;
+        self.tokens.push(at, tokens);
+    }
+
+    /// Whether nothing of it counts any more: no call is in flight, of this day, or ended in the last minute.
+    pub(super) fn is_over(&mut self, now: Millis, today: Day) -> bool {
+        self.roll(now, today);
+        self.in_flight == 0 && self.day_count == 0 && self.ended.saturating_add(WINDOW) <= now
     }
 
     /// Ends a call that was never made, admitted at `at` on the day that began at `day`.

@@ -85,6 +85,11 @@ impl Queue {
         Some(waiter)
     }
 
+    /// Forgets the round of a key.
+    pub(super) fn forget(&mut self, key: usize) {
+        self.rounds.remove(&key);
+    }
+
     pub(super) fn place_of(&self, ticket: &str) -> Option<Place> {
         self.tickets.get(ticket).copied()
     }

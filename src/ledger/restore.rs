@@ -6,26 +6,26 @@ use super::clock::{Calendar, Millis};
 use super::journal::{CallRow, Owner, Stored};
 use super::lease::Lease;
 use super::meter::Meter;
-use super::settings::{AccountSpec, KeySpec};
 use super::state::{Client, Ledger};
 use super::window::CallWindow;
-use crate::config::Limits;
 
 impl<C: Calendar> Ledger<C> {
     /// Takes up what was stored. To be called once, after the first `configure`.
     pub fn restore(&mut self, now: Millis, stored: &Stored) {
+        // Those who were forgotten took their numbers along. No ledger makes a call each millisecond.
+        self.seq = self.seq.max(now);
         for row in &stored.totals {
             self.seq = self.seq.max(row.through);
             let meter = match row.owner {
                 Owner::Account => {
-                    let index = self.account_index.get(&row.id).copied();
-                    let Some(account) = index.and_then(|index| self.accounts.get_mut(index)) else { continue };
+                    let index = self.remember_account(&row.id);
+                    let Some(account) = self.accounts.get_mut(index) else { continue };
                     account.health = Health::restored(&row.health);
                     &mut account.meter
                 }
                 Owner::Key => {
-                    let index = self.client_index.get(&row.id).copied();
-                    let Some(client) = index.and_then(|index| self.clients.get_mut(index)) else { continue };
+                    let index = self.remember_key(&row.id);
+                    let Some(client) = self.clients.get_mut(index) else { continue };
                     &mut client.meter
                 }
             };
@@ -37,15 +37,15 @@ impl<C: Calendar> Ledger<C> {
         let through: HashMap<(Owner, &str), u64> =
             stored.totals.iter().map(|row| ((row.owner, row.id.as_str()), row.through)).collect();
         for row in &stored.calls {
-            self.remember(row);
             self.restore_call(&through, row);
         }
         let mut settled: Vec<&CallRow> = stored.calls.iter().filter(|row| row.settled_ms.is_some()).collect();
         settled.sort_by_key(|row| row.settled_ms);
         for row in settled {
             let at = row.settled_ms.unwrap_or_default();
-            for meter in self.meters(row).into_iter().flatten() {
-                meter.tokens.push(at, row.tokens);
+            let (account, key) = (self.remember_account(&row.account), self.remember_key(&row.key));
+            for meter in self.meters(account, key).into_iter().flatten() {
+                meter.ended(at, row.tokens);
             }
         }
         let now = self.advance(now);
@@ -60,7 +60,8 @@ impl<C: Calendar> Ledger<C> {
         let counted = [through(Owner::Account, &row.account), through(Owner::Key, &row.key)];
         let in_flight = row.settled_ms.is_none();
         let reserved = [row.reserved, row.key_reserved];
-        for ((meter, through), reserved) in self.meters(row).into_iter().zip(counted).zip(reserved) {
+        let (account, key) = (self.remember_account(&row.account), self.remember_key(&row.key));
+        for ((meter, through), reserved) in self.meters(account, key).into_iter().zip(counted).zip(reserved) {
             let Some(meter) = meter else { continue };
             if row.seq > through {
                 count(meter, row.day_ms);
@@ -71,8 +72,7 @@ impl<C: Calendar> Ledger<C> {
                 meter.reserved = meter.reserved.saturating_add(reserved);
             }
         }
-        let indexes = (self.account_index.get(&row.account).copied(), self.client_index.get(&row.key).copied());
-        if let (true, (Some(account), Some(key))) = (in_flight, indexes) {
+        if in_flight {
             self.expiries.insert((row.expires_ms, row.seq));
             self.leases.insert(
                 row.seq,
@@ -90,33 +90,22 @@ impl<C: Calendar> Ledger<C> {
         }
     }
 
-    /// The counters of the account and of the key of a call.
-    fn meters(&mut self, row: &CallRow) -> [Option<&mut Meter>; 2] {
-        let account = self.account_index.get(&row.account).copied().and_then(|index| self.accounts.get_mut(index));
-        let client = self.client_index.get(&row.key).copied().and_then(|index| self.clients.get_mut(index));
+    /// The counters of an account and of a key.
+    fn meters(&mut self, account: usize, key: usize) -> [Option<&mut Meter>; 2] {
+        let (account, client) = (self.accounts.get_mut(account), self.clients.get_mut(key));
         [account.map(|account| &mut account.meter), client.map(|client| &mut client.meter)]
     }
 
-    /// A call may outlive its account or its key: it still holds a place at the other, until it ends.
-    fn remember(&mut self, row: &CallRow) {
-        if !self.account_index.contains_key(&row.account) {
-            let spec = AccountSpec {
-                id: row.account.clone(),
-                upstream: String::new(),
-                limits: Limits::default(),
-                weight: 1,
-                priority: 0,
-                enabled: false,
-                sealed: String::new(),
-            };
-            self.account_index.insert(row.account.clone(), self.accounts.len());
-            self.accounts.push(Account { removed: true, ..Account::new(spec) });
-        }
-        if !self.client_index.contains_key(&row.key) {
-            let spec = KeySpec { id: row.key.clone(), limits: Limits::default(), enabled: false, expires_at_ms: None };
-            self.client_index.insert(row.key.clone(), self.clients.len());
-            self.clients.push(Client { spec, meter: Meter::default(), removed: true });
-        }
+    /// Where an account is. One that the configuration no longer has counts on, and may have calls in flight.
+    fn remember_account(&mut self, id: &str) -> usize {
+        let known = self.account_index.get(id).copied();
+        known.unwrap_or_else(|| self.add_account(Account::unknown(id)))
+    }
+
+    /// Where a key is, likewise.
+    fn remember_key(&mut self, id: &str) -> usize {
+        let known = self.client_index.get(id).copied();
+        known.unwrap_or_else(|| self.add_client(Client::unknown(id)))
     }
 }
 

@@ -13,6 +13,7 @@ use super::settings::{KeySpec, LedgerView, Settings};
 use super::sticky::Sticky;
 use super::tournament::Tournament;
 use crate::chat::Outcome;
+use crate::config::Limits;
 
 /// The answer to a request for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +51,16 @@ pub struct Ledger<C> {
     pub(super) random: fastrand::Rng,
     pub(super) accounts: Vec<Account>,
     pub(super) account_index: HashMap<String, usize>,
+    /// Places in `accounts` that are nobody's.
+    pub(super) free_accounts: Vec<usize>,
     pub(super) clients: Vec<Client>,
     pub(super) client_index: HashMap<String, usize>,
+    /// Places in `clients` that are nobody's.
+    pub(super) free_clients: Vec<usize>,
     pub(super) leases: HashMap<u64, Lease>,
     pub(super) expiries: BTreeSet<(Millis, u64)>,
     /// When each account must be looked at again.
-    wakes: Tournament<Millis>,
+    pub(super) wakes: Tournament<Millis>,
     pub(super) pools: BTreeMap<u64, Pool>,
     pub(super) pool_index: HashMap<Vec<String>, u64>,
     pub(super) next_pool: u64,
@@ -66,6 +71,14 @@ pub struct Ledger<C> {
     pub(super) next_checkpoint: Millis,
     pub(super) records: Vec<Record>,
     pub(super) woken: Vec<Woken>,
+}
+
+impl Client {
+    /// Of whom nothing is known but the id.
+    pub(super) fn unknown(id: &str) -> Client {
+        let spec = KeySpec { id: id.to_owned(), limits: Limits::default(), enabled: false, expires_at_ms: None };
+        Client { spec, meter: Meter::default(), removed: true }
+    }
 }
 
 impl<C: Calendar> Ledger<C> {
@@ -79,8 +92,10 @@ impl<C: Calendar> Ledger<C> {
             random: fastrand::Rng::with_seed(seed),
             accounts: Vec::new(),
             account_index: HashMap::new(),
+            free_accounts: Vec::new(),
             clients: Vec::new(),
             client_index: HashMap::new(),
+            free_clients: Vec::new(),
             leases: HashMap::new(),
             expiries: BTreeSet::new(),
             wakes: Tournament::default(),
@@ -96,21 +111,20 @@ impl<C: Calendar> Ledger<C> {
         }
     }
 
-    /// Goes by a new configuration. Who stays keeps counters and leases; who is gone has its leases settled as ever.
+    /// Goes by a new configuration. Who stays keeps counters and leases, and so does who comes back while any of it counts;
+    /// who is gone has its leases settled as ever.
     pub fn configure(&mut self, now: Millis, view: LedgerView) {
         self.settings = view.settings;
         self.today = Day::default();
         let now = self.advance(now);
-        for account in &mut self.accounts {
-            account.removed = true;
-        }
+        self.forget_gone(now);
+        let before = self.accounts.iter_mut().map(|account| std::mem::replace(&mut account.removed, true));
+        let removed_before: Vec<bool> = before.collect();
         for spec in view.accounts {
-            match self.account_index.get(&spec.id).and_then(|index| self.accounts.get_mut(*index)) {
-                Some(account) => account.respecify(spec),
-                None => {
-                    self.account_index.insert(spec.id.clone(), self.accounts.len());
-                    self.accounts.push(Account::new(spec));
-                }
+            let known = self.account_index.get(&spec.id).copied();
+            match known.and_then(|index| Some((self.accounts.get_mut(index)?, removed_before.get(index)?))) {
+                Some((account, returns)) => account.respecify(spec, *returns),
+                None => drop(self.add_account(Account::new(spec))),
             }
         }
         for client in &mut self.clients {
@@ -124,9 +138,8 @@ impl<C: Calendar> Ledger<C> {
                     client.spec = spec;
                 }
                 None => {
-                    self.client_index.insert(spec.id.clone(), self.clients.len());
                     let meter = Meter { limits: spec.limits, ..Meter::default() };
-                    self.clients.push(Client { spec, meter, removed: false });
+                    self.add_client(Client { spec, meter, removed: false });
                 }
             }
         }
@@ -236,6 +249,22 @@ impl<C: Calendar> Ledger<C> {
         now
     }
 
+    /// Takes an account in, at a free place where there is one; answers its index.
+    pub(super) fn add_account(&mut self, account: Account) -> usize {
+        let id = account.spec.id.clone();
+        let index = put(&mut self.accounts, &mut self.free_accounts, account);
+        self.account_index.insert(id, index);
+        index
+    }
+
+    /// Takes a key in, likewise.
+    pub(super) fn add_client(&mut self, client: Client) -> usize {
+        let id = client.spec.id.clone();
+        let index = put(&mut self.clients, &mut self.free_clients, client);
+        self.client_index.insert(id, index);
+        index
+    }
+
     /// Looks at an account again, and moves it in its pools.
     pub(super) fn refresh(&mut self, now: Millis, index: usize) {
         let today = self.today;
@@ -256,4 +285,13 @@ impl<C: Calendar> Ledger<C> {
             }
         }
     }
+}
+
+fn put<T>(places: &mut Vec<T>, free: &mut Vec<usize>, item: T) -> usize {
+    let index = free.pop().unwrap_or(places.len());
+    match places.get_mut(index) {
+        Some(place) => *place = item,
+        None => places.push(item),
+    }
+    index
 }

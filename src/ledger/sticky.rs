@@ -20,6 +20,13 @@ impl Sticky {
         (at.saturating_add(life) > now).then_some(*index)
     }
 
+    /// Forgets the conversations of keys and accounts that are not `known`; both by their indexes.
+    pub(super) fn retain(&mut self, known: impl Fn(usize, usize) -> bool) {
+        self.accounts.retain(|(key, _), (account, _)| known(*key, *account));
+        let Sticky { accounts, by_time } = self;
+        by_time.retain(|(_, key, name)| accounts.contains_key(&(*key, name.clone())));
+    }
+
     /// Notes that an account serves a conversation: a key's index and a name.
     pub(super) fn put(&mut self, name: (usize, String), index: usize, now: Millis) {
         let entry = |at: Millis, name: &(usize, String)| (at, name.0, name.1.clone());

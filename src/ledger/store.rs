@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use worker::{Result, SqlStorage, SqlStorageValue};
 
-use super::journal::{CallRow, Owner, Record, Stored, TotalsRow};
+use super::journal::{CallRow, Owner, Record, Stored};
 use crate::json;
 use crate::storage;
 
@@ -97,8 +97,11 @@ pub(super) fn save(sql: &SqlStorage, records: &[Record]) -> Result<()> {
                 storage::run(
                     sql,
                     "INSERT OR REPLACE INTO totals (id, body) VALUES (?, ?)",
-                    vec![name(row).into(), body.into()],
+                    vec![name(row.owner, &row.id).into(), body.into()],
                 )?;
+            }
+            Record::Gone { owner, id } => {
+                storage::run(sql, "DELETE FROM totals WHERE id = ?", vec![name(*owner, id).into()])?;
             }
             Record::Forget { settled_before_ms } => {
                 storage::run(sql, "DELETE FROM call WHERE settled_ms < ?", vec![number(*settled_before_ms)?])?;
@@ -108,10 +111,10 @@ pub(super) fn save(sql: &SqlStorage, records: &[Record]) -> Result<()> {
     Ok(())
 }
 
-fn name(row: &TotalsRow) -> String {
-    match row.owner {
-        Owner::Account => format!("account {}", row.id),
-        Owner::Key => format!("key {}", row.id),
+fn name(owner: Owner, id: &str) -> String {
+    match owner {
+        Owner::Account => format!("account {id}"),
+        Owner::Key => format!("key {id}"),
     }
 }
 

@@ -99,6 +99,27 @@ test('a lease survives a restart until it is due, and is not lost', async (conte
   assert.equal((await weir.chat({ model: 'leased' })).status, 429, 'the lease still holds its place');
 });
 
+test('of an account that is gone nothing is stored', async (context) => {
+  sim.reset();
+  const persist = mkdtempSync(join(tmpdir(), 'weir-persist-'));
+  const weir = await start({ persist, config: pools(sim, { gone: {}, other: {} }) });
+  context.after(async () => {
+    await weir.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+  sim.next(secretOf('gone-1'), 401);
+  await weir.manage('POST', '/admin/accounts/test', { id: 'gone-1' });
+  assert.equal((await weir.account('gone-1')).state, 'disabled');
+  const { version } = await weir.manage('GET', '/admin/backups');
+  await weir.manage('DELETE', '/admin/accounts/gone-1');
+  // With this the ledger forgets it: it had no calls that count.
+  await weir.manage('PATCH', '/admin/accounts/other-1', { weight: 2 });
+  await weir.manage('POST', `/admin/backups/${version}/restore`);
+  assert.equal((await weir.account('gone-1')).state, 'ready');
+  await weir.restart();
+  assert.equal((await weir.account('gone-1')).state, 'ready', 'with the very secret that was refused');
+});
+
 test('a queue: who waits is served in turn, and told how long it was', async (context) => {
   const weir = await worker(context, { queued: { limits: { concurrency: 1 } } }, { settings: { queue: { max_waiting: 1, max_wait_ms: 10_000 } } });
   const gate = new Gate();

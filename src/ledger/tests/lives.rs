@@ -1,4 +1,6 @@
 //! Random lives of a ledger beside a model that knows its health and its choices too, not only its limits.
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 
 use super::model::{Model, Waiting};
@@ -63,7 +65,7 @@ impl Life {
             max_wait_ms: [0, 2_000, 30_000, 90_000][self.random.usize(0..4)],
             lease_ms: [4_000, 120_000][self.random.usize(0..2)],
             confirm_ms: 1_500,
-            sticky_s: 20,
+            sticky_s: [20, 100_000][self.random.usize(0..2)],
             cool_min_ms: 3_000,
             cool_max_ms: 50_000,
             ..Settings::default()
@@ -288,16 +290,24 @@ impl Life {
                 self.reconfigure();
             }
             // As an operator would: one small change.
-            960..970 => {
+            960..968 => {
                 let limits = self.some_limits(45, 2_000);
                 if let Some(account) = self.random.choice(&mut self.view.accounts) {
                     (account.limits, account.enabled) = (limits, true);
                 }
                 self.reconfigure();
             }
+            968..970 => self.restart(),
             _ => self.compare_status(),
         }
         self.settle_down();
+    }
+
+    /// Dies, and lives on with what was stored. Who waited is gone, and who served a conversation is forgotten.
+    fn restart(&mut self) {
+        self.nobody_waits();
+        self.model.sticky.clear();
+        self.ledger = self.reborn();
     }
 
     fn cancel(&mut self, ticket: &str) {
@@ -323,12 +333,17 @@ impl Life {
         }
     }
 
+    fn reborn(&self) -> Ledger<Utc> {
+        let mut reborn = Ledger::new(Utc, 0);
+        reborn.configure(self.model.now, self.view.clone());
+        reborn.restore(self.model.now, &self.store.stored());
+        reborn
+    }
+
     /// A ledger that was born again has the whole status of the living one, and knows all its leases.
     fn compare_reborn(&mut self) {
         let now = self.model.now;
-        let mut reborn = Ledger::new(Utc, 0);
-        reborn.configure(now, self.view.clone());
-        reborn.restore(now, &self.store.stored());
+        let mut reborn = self.reborn();
         let [old, new] = [self.ledger.status(now), reborn.status(now)];
         for old in &old.accounts {
             let new = new.accounts.iter().find(|new| new.id == old.id);
@@ -344,12 +359,16 @@ impl Life {
         no_slot_is_lost(&mut reborn, now);
     }
 
-    /// Until nobody calls and nobody waits.
-    fn rest(&mut self) {
+    fn nobody_waits(&mut self) {
         while let Some(waiting) = self.model.waiting.first() {
             let ticket = waiting.request.ticket.clone();
             self.cancel(&ticket);
         }
+    }
+
+    /// Until nobody calls and nobody waits.
+    fn rest(&mut self) {
+        self.nobody_waits();
         while let Some(call) = self.model.calls.iter().find(|call| call.is_open()) {
             let lease = call.lease.clone();
             self.settle(&lease, &Outcome::CallerError);
@@ -454,6 +473,33 @@ fn a_restart_loses_nothing_that_status_shows() {
             }
         });
     }
+}
+
+#[test]
+fn of_who_is_gone_nothing_is_left_once_its_day_is_over() {
+    let mut forgotten = 0;
+    for seed in 0..LIVES / 3 {
+        let mut life = live(seed, |_, _| {});
+        let _seed = Seed(seed);
+        forgotten += life.model.forgotten;
+        life.rest();
+        life.go(Day::utc(life.model.now).end + 2 * 60_000);
+        let ids = |owner: Owner| match owner {
+            Owner::Account => life.view.accounts.iter().map(|spec| spec.id.clone()).collect::<BTreeSet<_>>(),
+            Owner::Key => life.view.keys.iter().map(|spec| spec.id.clone()).collect(),
+        };
+        let ledger = &life.ledger;
+        for (owner, known, index) in [
+            (Owner::Account, ledger.accounts.len() - ledger.free_accounts.len(), &ledger.account_index),
+            (Owner::Key, ledger.clients.len() - ledger.free_clients.len(), &ledger.client_index),
+        ] {
+            assert_eq!(known, ids(owner).len());
+            assert_eq!(index.keys().cloned().collect::<BTreeSet<_>>(), ids(owner));
+            assert!(life.store.totals_of(owner).all(|id| ids(owner).contains(id)), "a row of somebody who is gone");
+        }
+        life.compare_reborn();
+    }
+    assert!(forgotten > 1_000, "only {forgotten} calls were of somebody who came back to begin anew");
 }
 
 #[test]

@@ -58,19 +58,20 @@ pub(super) struct Model {
     pub(super) settings: Settings,
     /// Those of the configuration.
     pub(super) accounts: Vec<Account>,
-    /// Those taken out of it.
+    /// Those taken out of it, until they come back.
     gone: Vec<Account>,
     pub(super) keys: Vec<KeySpec>,
     pub(super) calls: Vec<Call>,
     /// In the order of their arrival.
     pub(super) waiting: Vec<Waiting>,
-    sticky: HashMap<(String, String), (String, Millis)>,
+    pub(super) sticky: HashMap<(String, String), (String, Millis)>,
+    /// Calls that count no more, since their account or key was gone.
+    pub(super) forgotten: usize,
 }
 
 impl Model {
     pub(super) fn configure(&mut self, view: LedgerView) {
         let mut known = std::mem::take(&mut self.accounts);
-        known.append(&mut self.gone);
         for spec in view.accounts {
             let account = match known.iter().position(|account| account.spec.id == spec.id) {
                 Some(at) => {
@@ -78,16 +79,42 @@ impl Model {
                     let healed = spec.sealed != account.spec.sealed || (spec.enabled && !account.spec.enabled);
                     if healed { fresh(spec) } else { Account { spec, ..account } }
                 }
-                None => fresh(spec),
+                None => {
+                    self.gone.retain(|account| account.spec.id != spec.id);
+                    self.comes(&spec.id);
+                    fresh(spec)
+                }
             };
             self.accounts.push(account);
         }
-        self.gone = known;
-        self.keys = view.keys;
+        self.gone.append(&mut known);
+        let known = std::mem::replace(&mut self.keys, view.keys);
+        let came = self.keys.iter().filter(|key| known.iter().all(|old| old.id != key.id)).map(|key| key.id.clone());
+        for id in came.collect::<Vec<_>>() {
+            self.comes(&id);
+        }
         self.settings = view.settings;
         let ends: Vec<Millis> = self.waiting.iter().map(|waiting| self.key_ends(&waiting.request.key)).collect();
         for (waiting, end) in self.waiting.iter_mut().zip(ends) {
             waiting.deadline = waiting.deadline.min(end);
+        }
+    }
+
+    /// Who comes, and was there before, goes on if any of its calls counts still; else it begins anew.
+    fn comes(&mut self, id: &str) {
+        let counts = |call: &Call| match call.ended {
+            Some((at, _)) => self.now < at + MINUTE || Day::utc(call.admitted) == Day::utc(self.now),
+            None => call.is_open(),
+        };
+        if self.calls_of(id).any(counts) {
+            return;
+        }
+        self.sticky.retain(|(key, _), (account, _)| key != id && account != id);
+        for owner in self.calls.iter_mut().flat_map(|call| [&mut call.account, &mut call.key]) {
+            if owner == id {
+                owner.clear();
+                self.forgotten += 1;
+            }
         }
     }
 

@@ -286,3 +286,64 @@ fn what_was_counted_outlives_a_second_restart_without_a_call_between() {
         assert_eq!((status.accounts[0].usage.uses, status.keys[0].usage.uses), (1, 1));
     }
 }
+
+/// The configuration of `ledger`, with all of it or with nobody.
+fn configure(ledger: &mut Ledger<Utc>, now: Millis, version: u64, limits: Limits, with_all: bool) {
+    let all = self::ledger(limits, 1);
+    let accounts = all.accounts.iter().map(|account| account.spec.clone()).filter(|_| with_all).collect();
+    let keys = all.clients.iter().map(|client| client.spec.clone()).filter(|_| with_all).collect();
+    ledger.configure(now, LedgerView { version, settings: Settings::default(), accounts, keys });
+}
+
+#[test]
+fn who_is_taken_out_and_put_back_has_no_fresh_day_and_begins_anew_on_the_next() {
+    let limits = Limits { rpd: Some(1), ..Limits::default() };
+    for restarts in [false, true] {
+        // Not so near to midnight.
+        let now = START + 120_000;
+        let mut ledger = ledger(limits, 1);
+        let mut store = store::Store::default();
+        let mut restart = |ledger: &mut Ledger<Utc>, now: Millis, with_all: bool| {
+            store.save(&ledger.take_records());
+            if restarts {
+                *ledger = Ledger::new(Utc, 1);
+                configure(ledger, now, 1, limits, with_all);
+                ledger.restore(now, &store.stored());
+            }
+            store.stored().totals.len()
+        };
+        let lease = grant(&mut ledger, now).lease;
+        ledger.settle(now, &lease, &Outcome::Success { usage: None });
+        configure(&mut ledger, now, 2, limits, false);
+        for minute in 1..=60 {
+            ledger.wake(now + minute * 60_000);
+        }
+        assert_eq!(restart(&mut ledger, now + 3_600_000, false), 2, "the account's and the key's");
+        configure(&mut ledger, now + 3_600_000, 3, limits, true);
+        let refused = ledger.admit(now + 3_600_000, &ask("t", "k"));
+        assert!(matches!(refused, Admission::Refused(refusal) if refusal.reason == Reason::DailyLimit));
+
+        let tomorrow = now + 86_400_000;
+        configure(&mut ledger, tomorrow, 4, limits, false);
+        ledger.wake(tomorrow + 60_000);
+        assert_eq!(restart(&mut ledger, tomorrow + 60_000, false), 0, "restarts: {restarts}");
+        configure(&mut ledger, tomorrow + 60_000, 5, limits, true);
+        let next = grant(&mut ledger, tomorrow + 60_000).lease;
+        assert_ne!(next, lease, "no lease is named twice");
+        assert_eq!(ledger.status(tomorrow + 60_000).accounts[0].usage.uses, 1);
+    }
+}
+
+#[test]
+fn a_lease_outlives_its_account_and_its_key() {
+    let mut ledger = ledger(Limits::default(), 1);
+    let tomorrow = START + 86_400_000;
+    let lease = grant(&mut ledger, START).lease;
+    configure(&mut ledger, START, 2, Limits::default(), false);
+    for now in (START..tomorrow).step_by(60_000) {
+        assert!(ledger.renew(now, &lease));
+    }
+    assert!(ledger.settle(tomorrow, &lease, &Outcome::Success { usage: None }));
+    configure(&mut ledger, tomorrow, 3, Limits::default(), true);
+    assert_eq!(ledger.status(tomorrow).accounts[0].usage.uses, 1, "it ended in this minute");
+}

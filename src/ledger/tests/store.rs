@@ -26,11 +26,17 @@ impl Store {
                 }
                 Record::Withdrawn { seq } => drop(self.calls.remove(&seq)),
                 Record::Totals(row) => drop(self.totals.insert((row.owner, row.id.clone()), row)),
+                Record::Gone { owner, id } => drop(self.totals.remove(&(owner, id))),
                 Record::Forget { settled_before_ms } => {
                     self.calls.retain(|_, row| row.settled_ms.is_none_or(|at| at >= settled_before_ms));
                 }
             }
         }
+    }
+
+    /// Of whom there are totals.
+    pub(super) fn totals_of(&self, wanted: Owner) -> impl Iterator<Item = &String> {
+        self.totals.keys().filter(move |(owner, _)| *owner == wanted).map(|(_, id)| id)
     }
 
     pub(super) fn stored(&self) -> Stored {
