@@ -31,7 +31,10 @@ impl Call {
                     return Ok(lease);
                 }
                 // What came too late passes on; the key's part of it does not by itself.
-                Admitted::Leased(lease) => client::settle(&lease, Outcome::Unused),
+                Admitted::Leased(lease) => {
+                    client::settle(&lease, Outcome::Unused);
+                    self.send_settlements();
+                }
                 Admitted::Stale { version } => {
                     let hot = source::at_least(&self.env, version).await.map_err(NoLease::Refused)?;
                     self.caller.reload(hot).map_err(NoLease::Refused)?;

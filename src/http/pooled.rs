@@ -99,15 +99,13 @@ impl Call {
             tries.accounts.push(lease.grant.account.clone());
             self.begin_try(&lease.grant.account, &lease.grant.upstream, lease.grant.waited_ms);
             self.choose(std::mem::take(&mut lease.candidates));
-            if tries.receipt.attempts > 1 {
-                self.send_settlements();
-            }
             let failure = self.try_account(&lease, &mut tries.receipt, answer).await;
             let Some(failure) = failure else { return };
             if !failure.retry || tries.receipt.attempts >= self.caller.hot().settings.max_attempts {
                 return self.fail(answer, failure.error, tries.receipt).await;
             }
             tries.last = Some(failure);
+            self.send_settlements();
         }
     }
 
@@ -157,9 +155,9 @@ impl Call {
         let _ = answer.fail(error, receipt, &self.reply).await;
     }
 
-    /// Sends what waits for the ledger, beside the call: an earlier try may be another shard's, whom no admission told yet,
-    /// and this one may be long.
-    fn send_settlements(&self) {
+    /// Sends what waits for the ledger, beside the call: what ended may be another shard's than the next admission's, which
+    /// may wait for long, as may the next try.
+    pub(super) fn send_settlements(&self) {
         let env = self.env.clone();
         let (sending, sent) = async move { client::send_settlements(&env).await }.remote_handle();
         wasm_bindgen_futures::spawn_local(sending);

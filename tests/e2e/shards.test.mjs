@@ -88,16 +88,57 @@ test('callers who leave, waiting or served, leave nothing in flight', async (con
   await idle(weir);
 });
 
-test('how a try ended is told to its shard while the next one, of another shard, still streams', async (context) => {
-  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`pair${at}`, { accounts: 2, limits: { concurrency: 1 } }])));
-  // Not by `/admin/queue/status`, which would send what waits.
+/** What each shard knows. Not by `/admin/queue/status`, which would send what waits. */
+async function shardsOf(weir) {
   const namespace = await weir.mf.getDurableObjectNamespace('LEDGER');
   const shards = ['main', 'shard-1', 'shard-2'].map((name) => namespace.getByName(name));
-  const states = async () => {
+  return async () => {
     const answers = await Promise.all(shards.map((shard) => shard.status('null')));
     // What an object counted comes first, on a line of its own.
-    return answers.map((answer) => JSON.parse(answer.split('\n').at(-1)).accounts);
+    return answers.map((answer) => JSON.parse(answer.split('\n').at(-1)));
   };
+}
+
+test('how a try ended is told to its shard while the call waits at another one', async (context) => {
+  const key = 'sk-weir-e2e-one-at-a-time';
+  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`lone${at}`, {}])), { keys: [CLIENT_KEY, { id: 'one', key, limits: { concurrency: 1 } }] });
+  assert.equal((await weir.chat({ model: 'lone0' })).status, 200);
+  await weir.status();
+  const states = await shardsOf(weir);
+  const shards = await states();
+  const home = shards.findIndex(({ keys }) => keys.some(({ id, limits }) => id === 'one' && limits.concurrency === 1));
+  const owner = (model) => shards.findIndex(({ accounts }) => accounts.some(({ id }) => id === `${model}-1`));
+  const models = Array.from({ length: 8 }, (_, at) => `lone${at}`);
+  const failing = models.find((model) => owner(model) !== home);
+  const long = models.find((model) => owner(model) !== owner(failing));
+  assert.ok(failing && long, 'accounts of different shards');
+  // The second call has the key's only place as soon as the first one's try is over; that one waits for it, at the key's home.
+  const [fault, gate] = [new Gate(), new Gate()];
+  sim.next(secretOf(`${failing}-1`), async (call) => {
+    await call.orGone(fault.wait());
+    call.error(401);
+  });
+  const first = weir.chat({ model: failing }, { key });
+  await eventually(() => assert.equal(fault.held, 1));
+  sim.next(secretOf(`${long}-1`), { gate, text: ['a ', 'b ', 'c '] });
+  const second = weir.openChat({ model: long, stream: true }, { key });
+  await eventually(async () => assert.equal((await states())[home].waiting, 1));
+  fault.open();
+  await eventually(async () => {
+    const now = await states();
+    const { in_flight, state } = now[owner(failing)].accounts.find(({ id }) => id === `${failing}-1`);
+    assert.deepEqual([in_flight, state, now[home].waiting], [0, 'disabled', 1]);
+  });
+  gate.open(1_000);
+  await (await second).text();
+  assert.equal((await first).status, 502, 'there was no other account');
+  await idle(weir);
+});
+
+test('how a try ended is told to its shard while the next one, of another shard, still streams', async (context) => {
+  const weir = await worker(context, Object.fromEntries(Array.from({ length: 8 }, (_, at) => [`pair${at}`, { accounts: 2, limits: { concurrency: 1 } }])));
+  const shards = await shardsOf(weir);
+  const states = async () => (await shards()).map(({ accounts }) => accounts);
   assert.equal((await weir.chat({ model: 'pair0' })).status, 200);
   await weir.status();
   const owner = new Map((await states()).flatMap((accounts, shard) => accounts.map(({ id }) => [id, shard])));
