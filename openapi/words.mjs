@@ -101,7 +101,7 @@ const failures = {
   403: ['ModelNotAllowed', 'The key may not use the model.'],
   404: ['NotFound', 'No upstream has the model, or there is no such thing.'],
   409: ['Conflict', 'Another thing stands in the way.'],
-  413: ['RequestTooLarge', 'The body is larger than `settings.max_body_bytes`.'],
+  413: ['RequestTooLarge', 'The body is larger than `settings.max_body_bytes`; of a login, than 16 KiB.'],
   429: ['RateLimited', 'A limit, the full queue, or a wait beyond `settings.queue.max_wait_ms`.', waits],
   502: ['UpstreamFailed', 'Every try failed.'],
   503: ['Unavailable', 'No account can serve, or Weir lacks a secret.', waits],

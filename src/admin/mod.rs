@@ -17,6 +17,10 @@ use crate::config::{List, source};
 use crate::dialect::fields;
 use crate::json;
 
+/// An operator may always send this much: a bound that is too small must not lock out who can change it.
+const BODY_BYTES: u64 = 4 * 1024 * 1024;
+/// The largest body of a stranger, who has a password to send and no more.
+const LOGIN_BODY_BYTES: u64 = 16 * 1024;
 /// The largest whole number that every reader of JSON takes as it is: 2⁵³ − 1.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -32,8 +36,8 @@ pub struct AdminCall<'a> {
     pub bearer: Option<&'a str>,
     /// Where the request came from.
     pub address: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
+    /// The body; empty until it is known who sends it.
+    pub body: Vec<u8>,
     /// Whether this is local development.
     pub local: bool,
     /// Fires when the caller leaves.
@@ -69,12 +73,12 @@ impl AdminCall<'_> {
     }
 
     fn json(&self) -> Result<Value, ChatError> {
-        json::parse(self.body).map_err(|error| fields::bad_json(&error.to_string()))
+        json::parse(&self.body).map_err(|error| fields::bad_json(&error.to_string()))
     }
 
     /// The body, where only an object will do.
     fn object(&self) -> Result<Value, ChatError> {
-        fields::parse(self.body)
+        fields::parse(&self.body)
     }
 
     /// A flag of the query: a word that is neither is not taken for a no.
@@ -103,28 +107,37 @@ impl AdminCall<'_> {
     }
 }
 
-/// Answers one request, and writes down what it changed.
+/// Answers one request, and writes down what it changed. Its body of so many bytes at most is read once it is known to be
+/// the operator's, but for a login's.
 ///
 /// # Errors
 /// `NotConfigured` without `ADMIN_KEY`, `InvalidKey` without a session, and what the request itself runs into.
-pub async fn handle(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
+pub async fn handle(
+    mut call: AdminCall<'_>,
+    env: &Env,
+    read_body: impl AsyncFnOnce(u64) -> Result<Vec<u8>, ChatError>,
+) -> Result<AdminReply, ChatError> {
+    let password = session::password(env, call.local)?;
+    let limit_bytes = if call.path == ["login"] {
+        allow(&call, &["POST"])?;
+        LOGIN_BODY_BYTES
+    } else {
+        session::check(&call, &*source::vault(env)?, &password)?;
+        source::max_body_bytes().max(BODY_BYTES)
+    };
+    call.body = read_body(limit_bytes).await?;
     let session = call.bearer.and_then(|token| session::name(&*source::vault(env).ok()?, token));
     let write = stats::write_of(&call, session);
-    let reply = answer(call, env).await?;
+    let reply = answer(call, env, &password).await?;
     if let Some(write) = write {
         stats::note(env, write, &reply).await;
     }
     Ok(reply)
 }
 
-async fn answer(call: AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
-    let password = session::password(env, call.local)?;
-    if let ["login"] = call.path {
-        allow(&call, &["POST"])?;
-        return session::login(&call, env, &password).await;
-    }
-    session::check(&call, &*source::vault(env)?, &password)?;
+async fn answer(call: AdminCall<'_>, env: &Env, password: &str) -> Result<AdminReply, ChatError> {
     match call.path {
+        ["login"] => session::login(&call, env, password).await,
         ["config"] => resources::config(&call, env).await,
         ["keys", rest @ ..] => resources::list(&call, env, List::Keys, rest).await,
         ["accounts", "batch"] => transfer::batch(&call, env).await,

@@ -81,7 +81,7 @@ pub(super) fn write_of(call: &AdminCall<'_>, session: Option<String>) -> Option<
     if (reads && !tells_secrets) || (call.path == ["import"] && call.is_dry_run()) {
         return None;
     }
-    let body = json::parse(call.body).unwrap_or_default();
+    let body = json::parse(&call.body).unwrap_or_default();
     let fields: Vec<&String> = body.as_object().into_iter().flatten().map(|(name, _)| name).take(FIELDS_MAX).collect();
     Some(json!({
         "time": Date::now().as_millis(), "address": call.actor(), "session": session, "method": call.method,

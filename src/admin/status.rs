@@ -45,7 +45,7 @@ pub(super) async fn queue(env: &Env) -> Result<AdminReply, ChatError> {
 /// `POST /admin/explain`: a chat body, and the id of a client key in `key` where its limits matter.
 pub(super) async fn explain(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     let key = call.json()?.get("key").and_then(Value::as_str).map(str::to_owned);
-    let (envelope, _) = request::decode(Endpoint::Chat, call.body.to_vec())?;
+    let (envelope, _) = request::decode(Endpoint::Chat, call.body.clone())?;
     let hot = source::current(env).await?;
     let view = key.as_deref().map(|id| hot.keys.values().find(|view| view.id == id));
     let view = match view {

@@ -22,7 +22,7 @@ pub(super) async fn batch(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply,
 /// `POST /admin/import`
 pub(super) async fn import(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
     allow(call, &["POST"])?;
-    let text = std::str::from_utf8(call.body).map_err(|error| {
+    let text = std::str::from_utf8(&call.body).map_err(|error| {
         let line = call.body.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
         ChatError::new(ErrorKind::InvalidRequest, format!("The file is not UTF-8: see line {line}."))
     })?;

@@ -56,45 +56,40 @@ impl Incoming {
         self.request.signal()
     }
 
-    /// The whole body.
+    /// The whole body. One that is too large is read to its end all the same, and not kept: a caller who is still sending
+    /// when the connection closes sees a reset, and never the answer.
     ///
     /// # Errors
     /// `RequestTooLarge` past `limit_bytes`; `InvalidRequest` when the caller breaks off.
     pub(super) async fn body(&self, limit_bytes: u64) -> Result<Vec<u8>, ChatError> {
         let announced = self.header("content-length").and_then(|length| length.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > limit_bytes) {
-            self.drain().await;
-            return Err(too_large(limit_bytes));
-        }
-        if announced.is_some() {
+        if announced.is_some_and(|length| length <= limit_bytes) {
             // One promise for all of it, where a stream takes one for each piece.
             let body = self.request.array_buffer().map_err(|_| broken_off())?;
             let body = JsFuture::from(body).await.map_err(|_| broken_off())?;
             return Ok(Uint8Array::new(&body).to_vec());
         }
         let Some(source) = self.source() else { return Ok(Vec::new()) };
-        let mut body = Vec::new();
+        let (mut body, mut read) = (Vec::new(), 0_u64);
         while let Some(bytes) = source.read().await.map_err(|_| broken_off())? {
-            body.extend_from_slice(&bytes);
-            if body.len() as u64 > limit_bytes {
-                return Err(too_large(limit_bytes));
+            read = read.saturating_add(bytes.len() as u64);
+            if read <= limit_bytes {
+                body.extend_from_slice(&bytes);
+            } else {
+                body = Vec::new();
+            }
+            if read > DRAIN_MAX.max(limit_bytes) {
+                source.cancel();
+                break;
             }
         }
-        Ok(body)
+        if read > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(body) }
     }
 
-    /// Reads a body to its end without keeping it: a caller who is still sending when the connection closes sees a reset,
-    /// and never the answer.
-    async fn drain(&self) {
-        let Some(source) = self.source() else { return };
-        let mut read: u64 = 0;
-        while let Ok(Some(bytes)) = source.read().await {
-            read = read.saturating_add(bytes.len() as u64);
-            if read > DRAIN_MAX {
-                source.cancel();
-                return;
-            }
-        }
+    /// Reads to its end what nobody has read, without keeping it.
+    pub(super) async fn drain(&self) {
+        // Whoever sent it is refused already.
+        drop(self.body(0).await);
     }
 
     fn source(&self) -> Option<Source> {

@@ -41,8 +41,6 @@ use respond::Outgoing;
 
 /// What a request's id begins with; an answer's own id has the same end.
 const REQUEST: &str = "req_";
-/// An operator may always send this much: a bound that is too small must not lock out who can change it.
-const ADMIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Answers one request.
 ///
@@ -57,11 +55,17 @@ pub async fn handle(request: Request, env: Env, context: Context) -> worker::Res
         respond::preflight(request.header("access-control-request-headers"))
     } else {
         let dialect = path::dialect(&request.path, request.header("anthropic-version").is_some());
-        match Route::find(&request.method, &request.path) {
+        let answer = match Route::find(&request.method, &request.path) {
             Ok(route) => recorded(&request, &env, &context, route, dialect, &request_id).await,
             Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                request.drain().await;
+                respond::error(&error, dialect, &request_id)
+            }
         }
-        .unwrap_or_else(|error| respond::error(&error, dialect, &request_id))
     };
     let answer = answer.finish(&request_id, (!is_admin).then(source::cors_origin));
     if request.method == "HEAD" { answer.without_body() } else { answer }.send()
@@ -233,7 +237,6 @@ async fn admin_answer(
     context: &Context,
     segments: &[String],
 ) -> Result<Outgoing, ChatError> {
-    let body = request.body(source::max_body_bytes().max(ADMIN_BODY_BYTES)).await?;
     let keys = credentials::presented(request.header("authorization"), None);
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let reply = admin::handle(
@@ -243,12 +246,13 @@ async fn admin_answer(
             query: &request.query(),
             bearer: keys.first().map(String::as_str),
             address: request.header("cf-connecting-ip"),
-            body: &body,
+            body: Vec::new(),
             local: matches!(request.host.as_str(), "localhost" | "127.0.0.1" | "[::1]"),
             signal: &request.signal(),
             context,
         },
         env,
+        async |limit_bytes| request.body(limit_bytes).await,
     )
     .await?;
     Ok(match reply.stream {

@@ -34,6 +34,25 @@ test('without a session nothing is told, and wrong passwords are throttled', asy
   assert.equal((await weir.call('GET', '/admin/config', { key: token })).status, 200, 'other addresses are not concerned');
 });
 
+test('a stranger\'s body is not kept, however large, and the refusal reaches who sends it', async () => {
+  for (const [method, path, megabytes, status] of [
+    ['POST', '/admin/config', 40, 401],
+    ['POST', '/admin/import', 8, 401],
+    ['PUT', '/admin/login', 8, 405],
+    ['POST', '/admin/login', 1, 413],
+    ['POST', '/admin/login', 40, 413],
+    ['POST', '/v1/chat/completions', 40, 401],
+    ['POST', '/v1/nothing', 40, 404],
+  ]) {
+    const raw = JSON.stringify({ key: 'x'.repeat(megabytes * 1_000_000) });
+    for (const body of [raw, new Blob([raw]).stream()]) {
+      const response = await fetch(weir.url + path, { method, headers: { authorization: 'Bearer a.b.c' }, body, duplex: 'half' });
+      assert.equal(response.status, status, `${method} ${path}, ${megabytes} MB, ${typeof body}`);
+      await response.text();
+    }
+  }
+});
+
 test('the document shows no secret, and sent back as it is it changes nothing', async () => {
   const document = await weir.manage('GET', '/admin/config');
   assert.equal(document.accounts[0].api_key, '***');
