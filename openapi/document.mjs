@@ -9,6 +9,7 @@ const mapping = map(text(), "The caller's name for a model → the upstream's.")
 const expires = text('When it ends, RFC 3339.', { format: 'date-time' });
 const kinds = oneOf(['openai', 'deepseek-web', 'volcengine-console'], 'Its protocol.');
 const reasoning = oneOf(['thinking', 'effort'], 'How it is told to think in a translated call: by a `thinking` object, or by `reasoning_effort` alone. By its address where absent.');
+const pause = (description, byDefault) => count(description, { minimum: 1, maximum: 604_800_000, default: byDefault });
 const seconds = (description) => count(description, { minimum: 1 });
 
 const keyFields = {
@@ -137,6 +138,14 @@ export const schemas = {
       'connect_ms?': count("Until a stream's response headers.", { minimum: 1, default: 60_000 }),
       'first_token_ms?': count("Until a stream's first event.", { minimum: 1, default: 600_000 }),
       'stall_ms?': count('Between two reads of a stream.', { minimum: 1, default: 120_000 }),
+    }),
+    'cooling?': takes({
+      'failures?': count32('Failures in a row after which an account cools.', { minimum: 1, default: 3 }),
+      'min_ms?': pause('The first cool-down after failures; doubles each time.', 10_000),
+      'max_ms?': pause('The longest cool-down after failures, at least `min_ms`.', 600_000),
+      'backoff_min_ms?': pause('The first pause after a 429 without `Retry-After`; doubles each time.', 1_000),
+      'backoff_max_ms?': pause('The longest such pause, at least `backoff_min_ms`.', 60_000),
+      'retry_after_max_ms?': pause('The longest `Retry-After` that is believed.', 86_400_000),
     }),
     'hold_headers_ms?': count("How long a stream's headers wait for its first event.", { default: 10_000 }),
     'ping_ms?': count('The longest silence before a keep-alive.', { minimum: 1, default: 15_000 }),

@@ -307,8 +307,12 @@ impl Reader<'_> {
         if !(1..=SHARDS_MAX).contains(&settings.ledger_shards) {
             return Err(wrong("settings.ledger_shards", &format!("1 to {SHARDS_MAX}")));
         }
-        if let Some((field, what)) = settings.volcengine_console.mistake() {
-            return Err(wrong(&format!("settings.volcengine_console.{field}"), &what));
+        for (part, mistake) in
+            [("cooling", settings.cooling.mistake()), ("volcengine_console", settings.volcengine_console.mistake())]
+        {
+            if let Some((field, what)) = mistake {
+                return Err(wrong(&format!("settings.{part}.{field}"), &what));
+            }
         }
         if settings.stats.log_max > stats::LOG_MAX {
             return Err(wrong("settings.stats.log_max", &format!("at most {}", stats::LOG_MAX)));

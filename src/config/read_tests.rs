@@ -154,6 +154,12 @@ fn every_error_names_its_path() {
         (json!({"settings": {"timezone": "Mars/Olympus"}}), "settings.timezone"),
         (json!({"settings": {"queue": {"max_waiting": -1}}}), "settings.queue.max_waiting"),
         (json!({"settings": {"max_attempts": 0}}), "settings.max_attempts"),
+        (json!({"settings": {"cooling": {"failures": 0}}}), "settings.cooling.failures"),
+        (json!({"settings": {"cooling": {"min_ms": 0}}}), "settings.cooling.min_ms"),
+        (json!({"settings": {"cooling": {"min_ms": 9, "max_ms": 8}}}), "settings.cooling.max_ms"),
+        (json!({"settings": {"cooling": {"backoff_max_ms": 999}}}), "settings.cooling.backoff_max_ms"),
+        (json!({"settings": {"cooling": {"retry_after_max_ms": 604_800_001}}}), "settings.cooling.retry_after_max_ms"),
+        (json!({"settings": {"cooling": {"hours": 1}}}), "settings.cooling.hours"),
         (json!({"settings": {"stats": {"body_bytes": 131_073}}}), "settings.stats.body_bytes"),
         (json!({"settings": {"stats": {"names_max": 201}}}), "settings.stats.names_max"),
     ];

@@ -1,7 +1,7 @@
 //! Every number that an operator may want to change, with its default.
 use serde::{Deserialize, Serialize};
 
-use crate::ledger;
+use crate::ledger::{self, Cooling};
 use crate::stats::Stats;
 use crate::upstream::deepseek_web::settings::DeepseekWeb;
 use crate::upstream::volcengine_console::settings::VolcengineConsole;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub hold_headers_ms: u64,
     /// The longest silence in a stream before a keep-alive comment. Default 15 s.
     pub ping_ms: u64,
+    /// When an account cools, and for how long.
+    pub cooling: Cooling,
     /// How long a conversation prefers its account; 0 is never. Default 1800.
     pub sticky_s: u64,
     /// Durable Objects that the ledger is split into, 1 to 16; more than one past 1,000 calls a second. Default 1.
@@ -93,6 +95,7 @@ impl Default for Settings {
             deadlines: Deadlines::default(),
             hold_headers_ms: 10_000,
             ping_ms: 15_000,
+            cooling: Cooling::default(),
             sticky_s: 1_800,
             ledger_shards: 1,
             cors_origin: "*".to_owned(),
@@ -133,6 +136,7 @@ impl Settings {
             max_waiting: self.queue.max_waiting,
             max_wait_ms: self.queue.max_wait_ms,
             sticky_s: self.sticky_s,
+            cooling: self.cooling.clone(),
             ..ledger::Settings::default()
         }
     }

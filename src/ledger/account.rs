@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{Day, Millis};
 use super::meter::{Gate, Limit, Meter, WHOLE};
-use super::settings::{AccountSpec, Settings};
+use super::settings::{AccountSpec, Cooling};
 use super::tournament::Key;
 use crate::chat::Outcome;
 use crate::config::Limits;
@@ -21,8 +21,6 @@ impl Key for Rank {
 
 /// Parts of one call in flight, for a load in proportion to a weight.
 const LOAD: u64 = 1 << 18;
-/// The longest pause that an upstream may ask for. Some send a moment where a duration belongs: half a century.
-const PAUSE_MAX_MS: Millis = 24 * 3_600_000;
 /// Bits of a time in milliseconds, enough until 2109.
 const TIME_BITS: u32 = 42;
 
@@ -198,7 +196,7 @@ impl Account {
     }
 
     /// Learns from how a call ended (architecture §3).
-    pub(super) fn learn(&mut self, now: Millis, outcome: &Outcome, settings: &Settings, random: &mut fastrand::Rng) {
+    pub(super) fn learn(&mut self, now: Millis, outcome: &Outcome, settings: &Cooling, random: &mut fastrand::Rng) {
         let before = self.health.clone();
         let health = &mut self.health;
         match outcome {
@@ -212,7 +210,7 @@ impl Account {
             }
             Outcome::CallerError | Outcome::Cancelled { .. } | Outcome::Unused => {}
             Outcome::RateLimited { retry_after_ms } => {
-                let asked = retry_after_ms.map(|pause| pause.min(PAUSE_MAX_MS));
+                let asked = retry_after_ms.map(|pause| pause.min(settings.retry_after_max_ms));
                 let pause = asked.unwrap_or_else(|| {
                     let full = doubled(settings.backoff_min_ms, health.backoffs, settings.backoff_max_ms);
                     // Half of it at random, so that accounts do not come back all at once.
@@ -229,7 +227,7 @@ impl Account {
                     if matches!(health.condition, Condition::Ready | Condition::Trial { .. }) {
                         health.cools = health.cools.saturating_add(1);
                     }
-                    let pause = doubled(settings.cool_min_ms, health.cools.saturating_sub(1), settings.cool_max_ms);
+                    let pause = doubled(settings.min_ms, health.cools.saturating_sub(1), settings.max_ms);
                     health.cool(now.saturating_add(pause), true, cause);
                 }
             }

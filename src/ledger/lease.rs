@@ -97,7 +97,7 @@ impl<C: Calendar> Ledger<C> {
             };
             self.release(now, seq, &lease, tokens);
             if let Some(account) = self.accounts.get_mut(lease.account) {
-                account.learn(now, outcome, &self.settings, &mut self.random);
+                account.learn(now, outcome, &self.settings.cooling, &mut self.random);
                 if account.dirty {
                     self.store_totals(Owner::Account, lease.account);
                 }

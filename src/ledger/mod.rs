@@ -35,6 +35,6 @@ pub use candidates::{Candidate, Candidates};
 pub use clock::{Calendar, Day, Millis};
 pub use journal::{CallRow, Owner, Record, Stored, TotalsRow};
 pub use ledger_object::{LedgerObject, day_of};
-pub use settings::{AccountSpec, KeySpec, LedgerView, Settings};
+pub use settings::{AccountSpec, Cooling, KeySpec, LedgerView, Settings};
 pub use state::{Admission, Ledger, Woken};
 pub use status::{AccountStatus, Considered, Explanation, KeyStatus, Status, Usage};

@@ -19,17 +19,30 @@ pub struct Settings {
     pub confirm_ms: u64,
     /// How many seconds a conversation prefers its account; 0 is never.
     pub sticky_s: u64,
-    /// Failures in a row that make an account cool.
-    pub failures: u32,
-    /// The first cool-down after failures; doubles each time.
-    pub cool_min_ms: u64,
-    /// The longest cool-down after failures.
-    pub cool_max_ms: u64,
-    /// The first pause after a 429 without `Retry-After`; doubles each time.
-    pub backoff_min_ms: u64,
-    /// The longest such pause.
-    pub backoff_max_ms: u64,
+    /// When an account cools, and for how long.
+    pub cooling: Cooling,
 }
+
+/// When an account cools, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cooling {
+    /// Failures in a row that make an account cool. Default 3.
+    pub failures: u32,
+    /// The first cool-down after failures; doubles each time. Default 10 s.
+    pub min_ms: u64,
+    /// The longest cool-down after failures. Default 10 minutes.
+    pub max_ms: u64,
+    /// The first pause after a 429 without `Retry-After`, half of it at random; doubles each time. Default 1 s.
+    pub backoff_min_ms: u64,
+    /// The longest such pause. Default 1 minute.
+    pub backoff_max_ms: u64,
+    /// The longest `Retry-After` that is believed: some send a moment where a duration belongs, half a century. Default 1 day.
+    pub retry_after_max_ms: u64,
+}
+
+/// The longest that an account may cool: a week.
+const COOLING_MAX_MS: u64 = 7 * 86_400_000;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -40,12 +53,39 @@ impl Default for Settings {
             lease_ms: 120_000,
             confirm_ms: 5_000,
             sticky_s: 1_800,
+            cooling: Cooling::default(),
+        }
+    }
+}
+
+impl Default for Cooling {
+    fn default() -> Self {
+        Self {
             failures: 3,
-            cool_min_ms: 10_000,
-            cool_max_ms: 600_000,
+            min_ms: 10_000,
+            max_ms: 600_000,
             backoff_min_ms: 1_000,
             backoff_max_ms: 60_000,
+            retry_after_max_ms: 86_400_000,
         }
+    }
+}
+
+impl Cooling {
+    /// The field that is wrong, and how, if any.
+    pub fn mistake(&self) -> Option<(&'static str, String)> {
+        if self.failures == 0 {
+            return Some(("failures", "at least 1".to_owned()));
+        }
+        let bounded = [
+            ("min_ms", self.min_ms, 1),
+            ("max_ms", self.max_ms, self.min_ms),
+            ("backoff_min_ms", self.backoff_min_ms, 1),
+            ("backoff_max_ms", self.backoff_max_ms, self.backoff_min_ms),
+            ("retry_after_max_ms", self.retry_after_max_ms, 1),
+        ];
+        let wrong = bounded.into_iter().find(|(_, value, least)| !(*least..=COOLING_MAX_MS).contains(value));
+        wrong.map(|(field, _, least)| (field, format!("{least} to {COOLING_MAX_MS}")))
     }
 }
 

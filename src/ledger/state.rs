@@ -189,7 +189,7 @@ impl<C: Calendar> Ledger<C> {
         if let Outcome::Success { .. } = outcome {
             account.health = Health::default();
         } else {
-            account.learn(now, outcome, &self.settings, &mut self.random);
+            account.learn(now, outcome, &self.settings.cooling, &mut self.random);
         }
         self.store_totals(Owner::Account, index);
         self.refresh(now, index);

@@ -118,6 +118,26 @@ test('three failures in a row cool an account', async () => {
   assert.equal(await state('pair-1'), 'cooling');
 });
 
+test('when an account cools, and for how long, is the operator\'s to say', async () => {
+  const { settings } = await weir.manage('GET', '/admin/config');
+  const cooling = { failures: 1, min_ms: 20_000, retry_after_max_ms: 5_000 };
+  await weir.manage('POST', '/admin/config', { settings: { ...settings, cooling } });
+  const cools = async (service, model, behaviour) => {
+    service.next(secretOf(`${model}-1`), behaviour);
+    const before = Date.now();
+    assert.equal((await weir.chat({ model })).status, 200);
+    const { state, until } = await weir.account(`${model}-1`);
+    assert.equal(state, 'cooling');
+    return [until - before, until - Date.now()];
+  };
+  const [least, most] = await cools(sim, 'pair', { status: 500 });
+  assert.ok(least >= 20_000 && most <= 20_000, `${least} ${most}`);
+  const [at_least, at_most] = await cools(ark, 'volcano', { status: 429, retryAfter: 30 });
+  assert.ok(at_least >= 5_000 && at_most <= 5_000, `${at_least} ${at_most}`);
+  const refused = await weir.admin('POST', '/admin/config', { settings: { ...settings, cooling: { ...cooling, max_ms: 1 } } });
+  assert.deepEqual([refused.status, refused.json.error.param], [400, 'settings.cooling.max_ms']);
+});
+
 test('when all are limited by the upstream, the answer is a 429 with the ledger\'s time', async () => {
   for (const id of ['pair-1', 'pair-2']) sim.onKey(secretOf(id), { status: 429, retryAfter: 50 });
   const answer = await weir.chat({ model: 'pair' });

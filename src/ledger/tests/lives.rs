@@ -66,8 +66,13 @@ impl Life {
             lease_ms: [4_000, 120_000][self.random.usize(0..2)],
             confirm_ms: 1_500,
             sticky_s: [20, 100_000][self.random.usize(0..2)],
-            cool_min_ms: 3_000,
-            cool_max_ms: 50_000,
+            cooling: Cooling {
+                failures: self.random.u32(1..4),
+                min_ms: 3_000,
+                max_ms: 50_000,
+                retry_after_max_ms: 60_000,
+                ..Cooling::default()
+            },
             ..Settings::default()
         };
         let mut view = LedgerView { version: self.view.version + 1, settings, ..LedgerView::default() };

@@ -364,7 +364,7 @@ impl Model {
         let id = call.account.clone();
         let mut all = self.accounts.iter_mut().chain(&mut self.gone);
         let account = all.find(|account| account.spec.id == id).unwrap();
-        account.learn(now, outcome, &self.settings, cooling(&id));
+        account.learn(now, outcome, &self.settings.cooling, cooling(&id));
         true
     }
 
@@ -376,7 +376,7 @@ impl Model {
 }
 
 impl Account {
-    fn learn(&mut self, now: Millis, outcome: &Outcome, settings: &Settings, cooling: Option<Millis>) {
+    fn learn(&mut self, now: Millis, outcome: &Outcome, settings: &Cooling, cooling: Option<Millis>) {
         let well = matches!(self.health, Health::Ready | Health::Trial);
         let grown = |first: Millis, times: u32, most: Millis| (first << times.min(30)).min(most);
         match outcome {
@@ -389,7 +389,7 @@ impl Account {
             Outcome::CallerError | Outcome::Cancelled { .. } | Outcome::Unused => {}
             Outcome::RateLimited { retry_after_ms: Some(pause) } => {
                 self.backoffs += 1;
-                self.cool(now + pause, false);
+                self.cool(now + pause.min(&settings.retry_after_max_ms), false);
             }
             Outcome::RateLimited { retry_after_ms: None } => {
                 let full = grown(settings.backoff_min_ms, self.backoffs, settings.backoff_max_ms);
@@ -406,7 +406,7 @@ impl Account {
                 self.failures += 1;
                 if self.health == Health::Trial || self.failures >= settings.failures {
                     self.cools += u32::from(well);
-                    let pause = grown(settings.cool_min_ms, self.cools.saturating_sub(1), settings.cool_max_ms);
+                    let pause = grown(settings.min_ms, self.cools.saturating_sub(1), settings.max_ms);
                     self.cool(now + pause, true);
                 }
             }

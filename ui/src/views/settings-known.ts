@@ -25,6 +25,17 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
     ],
   },
   {
+    title: t('Accounts that cool'),
+    settings: [
+      { path: 'cooling.failures', name: t('Failures in a row'), effect: t('After so many an account cools.'), fallback: 3 },
+      { path: 'cooling.min_ms', name: t('First cool-down, ms'), effect: t('After failures; it doubles each time. Then one call is the trial.'), fallback: 10_000 },
+      { path: 'cooling.max_ms', name: t('Longest cool-down, ms'), effect: t('After failures.'), fallback: 600_000 },
+      { path: 'cooling.backoff_min_ms', name: t('First pause, ms'), effect: t('After a 429 that names no time; it doubles each time.'), fallback: 1_000 },
+      { path: 'cooling.backoff_max_ms', name: t('Longest pause, ms'), effect: t('After a 429 that names no time.'), fallback: 60_000 },
+      { path: 'cooling.retry_after_max_ms', name: t('Longest Retry-After, ms'), effect: t('A longer one is not believed.'), fallback: 86_400_000 },
+    ],
+  },
+  {
     title: t('Requests and streams'),
     settings: [
       { path: 'max_body_bytes', name: t('Largest request, bytes'), effect: t('Larger ones are refused with 413.'), fallback: 33_554_432 },
