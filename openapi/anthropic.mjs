@@ -37,7 +37,7 @@ const countTokens = {
     requestBody: body(ref('CountRequest'), { plain: hello }),
     responses: {
       200: json('The count.', object({ input_tokens: count(undefined, { minimum: 1 }) })),
-      ...fails([400, 401, 413, 503], 'Anthropic'),
+      ...fails([400, 401, 413, 429, 503], 'Anthropic'),
     },
   },
 };
@@ -53,7 +53,7 @@ const models = {
       query('after_id', text(), 'The page after this one.'),
       query('before_id', text(), 'The page before this one.'),
     ],
-    responses: { 200: json('A page.', ref('ModelList')), ...fails([401, 503], 'Anthropic') },
+    responses: { 200: json('A page.', ref('ModelList')), ...fails([401, 429, 503], 'Anthropic') },
   },
 };
 
@@ -63,7 +63,7 @@ const model = {
     tags: ['Anthropic'],
     operationId: 'getModelForAnthropic',
     summary: 'One model',
-    responses: { 200: json('The model.', ref('Model')), ...fails([401, 404, 503], 'Anthropic') },
+    responses: { 200: json('The model.', ref('Model')), ...fails([401, 404, 429, 503], 'Anthropic') },
   },
 };
 

@@ -27,7 +27,7 @@ const upstreamFields = {
   id: name('Unique. `ark`, `deepseek`, `deepseek-web` and `volcengine-console` are built in: what is absent is as built in.'),
   'kind?': nullable(kinds),
   'base_url?': nullable(text('Where it is, without credentials, query or fragment. `/v1` is added where it has no version.', { format: 'uri' })),
-  'direct?': flag('An unknown key is used as its own credential: opens the gateway to whoever has one.', { default: false }),
+  'direct?': flag('An unknown key is used as its own credential: opens the gateway to whoever has one. No key that this Weir has, had or could have made is.', { default: false }),
   'models?': nullable(models('The models it serves, `*` as a wildcard.')),
   'model_mapping?': mapping,
   'default_model?': nullable(text('Serves every name that nobody else does.')),

@@ -95,7 +95,7 @@ const response = {
     operationId: 'getResponse',
     summary: 'A kept response',
     parameters: [query('stream', only(false), 'Refused where true: a kept response is given as a whole.')],
-    responses: { 200: json('The response.', ref('Response')), ...fails([400, 401, 404, 503]) },
+    responses: { 200: json('The response.', ref('Response')), ...fails([400, 401, 404, 429, 503]) },
   },
   delete: {
     tags: ['OpenAI'],
@@ -103,7 +103,7 @@ const response = {
     summary: 'Forgets a response',
     responses: {
       200: json('Forgotten.', object({ id: text(), object: only('response'), deleted: only(true) })),
-      ...fails([401, 404, 503]),
+      ...fails([401, 404, 429, 503]),
     },
   },
 };
@@ -115,7 +115,7 @@ const models = {
     summary: 'The models that the key may name',
     description: 'Of all upstreams and aliases. One body for the SDKs of both families; with the header `anthropic-version`, in pages as `/anthropic/v1/models`.',
     externalDocs: docs('models/list', "OpenAI's reference"),
-    responses: { 200: json('The models.', ref('ModelList')), ...fails([401, 503]) },
+    responses: { 200: json('The models.', ref('ModelList')), ...fails([401, 429, 503]) },
   },
 };
 
@@ -125,7 +125,7 @@ const model = {
     tags: ['OpenAI'],
     operationId: 'getModel',
     summary: 'One model',
-    responses: { 200: json('The model.', ref('Model')), ...fails([401, 404, 503]) },
+    responses: { 200: json('The model.', ref('Model')), ...fails([401, 404, 429, 503]) },
   },
 };
 

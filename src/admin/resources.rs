@@ -4,11 +4,7 @@ use worker::Env;
 
 use super::{AdminCall, AdminReply, allow, success};
 use crate::chat::{ChatError, ErrorKind};
-use crate::config::{Applied, Apply, Change, List, source};
-
-/// What a key that Weir makes begins with, and how many random characters follow.
-const KEY_PREFIX: &str = "sk-weir-";
-const KEY_CHARS: usize = 40;
+use crate::config::{Applied, Apply, Change, List, client_key, source};
 
 /// `GET/POST /admin/config`
 pub(super) async fn config(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, ChatError> {
@@ -83,26 +79,12 @@ fn with_key(list: List, mut item: Value) -> Result<(Value, Option<String>), Chat
         Some(key) => key,
         None if fields.contains_key("key") => return Ok((item, None)),
         None => {
-            let key = random_key()?;
+            let key = client_key::make()?;
             fields.insert("key".to_owned(), key.clone().into());
             key
         }
     };
     Ok((item, Some(key)))
-}
-
-fn random_key() -> Result<String, ChatError> {
-    const CHARS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut key = String::from(KEY_PREFIX);
-    let mut bytes = [0_u8; 64];
-    while key.len() < KEY_PREFIX.len() + KEY_CHARS {
-        getrandom::fill(&mut bytes)
-            .map_err(|_| ChatError::new(ErrorKind::Internal, "There is no randomness to make a key from."))?;
-        // Every value below 62 is as likely as any other; the rest is left out.
-        let chars = bytes.iter().filter_map(|byte| CHARS.get(usize::from(byte & 63))).map(|&byte| char::from(byte));
-        key.extend(chars.take(KEY_PREFIX.len() + KEY_CHARS - key.len()));
-    }
-    Ok(key)
 }
 
 #[cfg(test)]
@@ -113,8 +95,8 @@ mod tests {
     fn makes_a_key_only_where_none_is_given() {
         let (item, made) = with_key(List::Keys, json!({"name": "n"})).unwrap();
         let made = made.unwrap();
-        assert_eq!((made.len(), item["key"].as_str()), (KEY_PREFIX.len() + KEY_CHARS, Some(made.as_str())));
-        assert_ne!(random_key().unwrap(), random_key().unwrap());
+        assert!(client_key::has_form(&made));
+        assert_eq!(item["key"].as_str(), Some(made.as_str()));
         assert_eq!(with_key(List::Keys, json!({"key": "mine"})).unwrap().1.as_deref(), Some("mine"));
         assert_eq!(with_key(List::Accounts, json!({})).unwrap(), (json!({}), None));
     }

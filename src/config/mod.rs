@@ -1,8 +1,10 @@
 //! The configuration: one document, who may write it, and what each reader sees of it.
 mod backups;
 mod backups_store;
+pub mod client_key;
 mod document;
 mod edit;
+mod former_store;
 mod import;
 mod limits;
 mod locate;

@@ -20,8 +20,8 @@ use super::document::Document;
 use super::edit::{self, Change};
 use super::logins::{LoginAttempt, Logins};
 use super::read::Reader;
-use super::views::{Hot, KeyView, for_ledger};
-use super::{backups, source, store};
+use super::views::{Hot, for_ledger};
+use super::{backups, former_store, source, store};
 use crate::chat::{ChatError, ErrorKind};
 use crate::json;
 use crate::ledger::{LedgerView, shard};
@@ -69,6 +69,14 @@ pub struct Applied {
     pub version: u64,
     /// The item that was made or changed, masked.
     pub item: Value,
+}
+
+/// What the Registry knows of a key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum KnownKey {
+    Present,
+    Former,
+    Unknown,
 }
 
 struct Loaded {
@@ -132,12 +140,16 @@ impl RegistryObject {
         text(&reply(self.read(|loaded| loaded.document.masked())))
     }
 
-    /// The key of this hash, or null.
+    /// What is known of the key of this hash.
     pub async fn lookup_key(&self, argument: String) -> String {
-        let view = parse::<String>(&argument).and_then(|hash| {
-            self.read(|loaded| loaded.document.keys.iter().find(|key| key.hash == hash).map(KeyView::of))
+        let known = parse::<String>(&argument).and_then(|hash| {
+            Ok(match self.read(|loaded| loaded.document.keys.iter().any(|key| key.hash == hash))? {
+                true => KnownKey::Present,
+                false if former_store::has(&self.state.storage().sql(), &hash).map_err(fault)? => KnownKey::Former,
+                false => KnownKey::Unknown,
+            })
         });
-        text(&reply(view))
+        text(&reply(known))
     }
 
     /// The account of this id or e-mail with its sealed secrets, or null.

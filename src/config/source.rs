@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Date, Env};
 
+use super::client_key;
 use super::logins::{LoginAttempt, LoginVerdict};
-use super::registry_object::{Applied, Apply, Reply};
+use super::registry_object::{Applied, Apply, KnownKey, Reply};
 use super::seal::Vault;
 use super::settings::Settings;
 use super::views::{Hot, KeyView};
@@ -29,12 +30,27 @@ const REGISTRY_DEADLINE: Duration = Duration::from_secs(15);
 /// Look-ups of unknown keys that one isolate makes in a second, and unknown keys that it remembers: guesses cost nothing.
 const LOOKUPS_PER_SECOND: u32 = 10;
 const UNKNOWN_KEYS_MAX: usize = 256;
+/// The same look-ups where callers' own credentials are taken: each is looked up before it goes to an upstream.
+const CREDENTIALS_PER_SECOND: u32 = 100;
+
+/// What a presented text is.
+pub enum Presented {
+    /// A client key: its hash, and what the configuration says of it.
+    Key(String, KeyView),
+    /// No key of this Weir. Only this may be shown to an upstream.
+    Stranger,
+    /// It was a client key, or has the form of those that Weir makes.
+    Former,
+    /// Nobody knows: too many unknown ones came at once to ask for each.
+    Unsure,
+}
 
 #[derive(Default)]
 struct Isolate {
     hot: Option<(Rc<Hot>, u64)>,
     vault: Option<Rc<Vault>>,
-    unknown: HashMap<String, u64>,
+    /// Keys that are none, by their hash: until when that is believed, and whether it is a former one.
+    unknown: HashMap<String, (u64, bool)>,
     lookups: (u64, u32),
 }
 
@@ -87,30 +103,30 @@ pub async fn newest(env: &Env) -> Result<Rc<Hot>, ChatError> {
     refresh(env, false).await
 }
 
-/// Finds a presented key: its hash, and what the configuration says of it.
+/// Finds out what was presented. This isolate's copy of the configuration may be old: what it does not know, it asks the
+/// Registry for.
 ///
 /// # Errors
-/// `NotConfigured` without `MASTER_KEY`.
-pub async fn find_key(env: &Env, hot: &Hot, presented: &str) -> Result<Option<(String, KeyView)>, ChatError> {
+/// `NotConfigured` without `MASTER_KEY`; `Internal` when the Registry does not answer.
+pub async fn find_key(env: &Env, hot: &Hot, presented: &str) -> Result<Presented, ChatError> {
     let hash = vault(env)?.hash_key(presented);
     if let Some(view) = hot.keys.get(&hash) {
         let view = view.clone();
-        return Ok(Some((hash, view)));
+        return Ok(Presented::Key(hash, view));
     }
-    if !may_look_up(&hash) {
-        return Ok(None);
-    }
-    let view: Option<KeyView> = registry(env, "lookup_key", &hash).await?;
-    match view {
-        Some(view) => {
-            refresh(env, false).await?;
-            Ok(Some((hash, view)))
-        }
-        None => {
-            remember_unknown(hash);
-            Ok(None)
-        }
-    }
+    let is_former = match remembered(&hash) {
+        Some(is_former) => is_former,
+        None if !may_look_up(hot) => return Ok(Presented::Unsure),
+        None => match registry(env, "lookup_key", &hash).await? {
+            KnownKey::Present => {
+                let view = refresh(env, false).await?.keys.get(&hash).cloned();
+                return Ok(view.map_or(Presented::Former, |view| Presented::Key(hash, view)));
+            }
+            KnownKey::Former => remember_unknown(hash, true),
+            KnownKey::Unknown => remember_unknown(hash, client_key::has_form(presented)),
+        },
+    };
+    Ok(if is_former { Presented::Former } else { Presented::Stranger })
 }
 
 /// The keys derived from `MASTER_KEY`.
@@ -210,27 +226,32 @@ fn settings<T>(read: impl FnOnce(&Settings) -> T) -> T {
     }
 }
 
-fn may_look_up(hash: &str) -> bool {
+/// Whether an unknown key that was looked up a moment ago is a former one.
+fn remembered(hash: &str) -> Option<bool> {
     let now = Date::now().as_millis();
+    ISOLATE
+        .with_borrow(|isolate| isolate.unknown.get(hash).filter(|(until, _)| *until > now).map(|(_, former)| *former))
+}
+
+fn may_look_up(hot: &Hot) -> bool {
+    let most = if hot.takes_credentials() { CREDENTIALS_PER_SECOND } else { LOOKUPS_PER_SECOND };
+    let second = Date::now().as_millis() / 1_000;
     ISOLATE.with_borrow_mut(|isolate| {
-        if isolate.unknown.get(hash).is_some_and(|until| *until > now) {
-            return false;
-        }
-        let second = now / 1_000;
         if isolate.lookups.0 != second {
             isolate.lookups = (second, 0);
         }
         isolate.lookups.1 = isolate.lookups.1.saturating_add(1);
-        isolate.lookups.1 <= LOOKUPS_PER_SECOND
+        isolate.lookups.1 <= most
     })
 }
 
-fn remember_unknown(hash: String) {
+fn remember_unknown(hash: String, is_former: bool) -> bool {
     ISOLATE.with_borrow_mut(|isolate| {
         if isolate.unknown.len() >= UNKNOWN_KEYS_MAX {
             isolate.unknown.clear();
         }
         // Short, since the key may be made in the next moment.
-        isolate.unknown.insert(hash, Date::now().as_millis().saturating_add(1_000));
+        isolate.unknown.insert(hash, (Date::now().as_millis().saturating_add(1_000), is_former));
     });
+    is_former
 }

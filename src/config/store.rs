@@ -7,6 +7,7 @@ use worker::{Result, SqlStorage};
 
 use super::backups_store::{self, Made, number};
 use super::document::Document;
+use super::former_store;
 use crate::json;
 use crate::storage;
 
@@ -47,6 +48,7 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
     )?;
     storage::run(sql, "CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY, version INTEGER)", Vec::new())?;
     storage::run(sql, "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID", Vec::new())?;
+    former_store::create(sql)?;
     backups_store::create(sql)
 }
 
@@ -105,6 +107,7 @@ pub(super) fn save(sql: &SqlStorage, stored: &Document, next: &Document, version
         backups_store::keep(sql, version, list, id)?;
         storage::run(sql, "DELETE FROM item WHERE list = ? AND id = ?", vec![list.into(), id.into()])?;
     }
+    former_store::keep(sql, stored, next, version)?;
     storage::run(sql, "INSERT OR REPLACE INTO version (one, version) VALUES (1, ?)", vec![number(version)?])?;
     backups_store::made(sql, version, made, next.settings.backups)
 }

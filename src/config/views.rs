@@ -59,6 +59,11 @@ impl Hot {
             shards: shards(document),
         }
     }
+
+    /// Whether an upstream takes its callers' own credentials.
+    pub fn takes_credentials(&self) -> bool {
+        self.upstreams.iter().any(|upstream| upstream.direct && upstream.enabled)
+    }
 }
 
 fn shards(document: &Document) -> BTreeMap<String, BTreeSet<u32>> {
@@ -73,7 +78,7 @@ fn shards(document: &Document) -> BTreeMap<String, BTreeSet<u32>> {
 }
 
 impl KeyView {
-    pub(super) fn of(key: &super::document::Key) -> KeyView {
+    fn of(key: &super::document::Key) -> KeyView {
         KeyView {
             id: key.id.clone(),
             name: key.name.clone(),

@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::chat::{ChatError, Endpoint, ErrorKind};
-use crate::config::{Hot, KeyView, Kind, Upstream, route, source};
+use crate::config::source::{self, Presented};
+use crate::config::{Hot, KeyView, Kind, Upstream, route};
 use crate::ledger::client::Route;
 use crate::ledger::shard;
 use crate::upstream::openai::encode;
@@ -60,28 +61,29 @@ impl Caller {
     /// Finds out who presents `keys`.
     ///
     /// # Errors
-    /// `InvalidKey` without a key, with one that is disabled or has expired, and with an unknown one where no upstream takes
-    /// direct credentials.
+    /// `InvalidKey` without a key, with one that is disabled, deleted or has expired, and with an unknown one where no
+    /// upstream takes direct credentials; `RateLimited` where one does and too many came to look up each.
     pub(super) async fn identify(env: &Env, keys: &[String]) -> Result<Caller, Unidentified> {
         let hot = source::current(env).await?;
         let missing = "No API key: send `Authorization: Bearer <key>` or `x-api-key: <key>`.";
         let mut refusal = Unidentified::from(invalid_key(missing));
+        // A key of this gateway is no upstream's credential, whatever became of it.
+        let mut is_credential = hot.takes_credentials();
         for key in keys {
-            match source::find_key(env, &hot, key).await? {
-                Some((hash, view)) => match usable(&view) {
+            let presented = source::find_key(env, &hot, key).await?;
+            is_credential &= matches!(presented, Presented::Stranger);
+            match presented {
+                Presented::Key(hash, view) => match usable(&view) {
                     Ok(()) => return Ok(Caller { hot, identity: Identity::Key(hash, view) }),
                     Err(error) => refusal = Unidentified { error, key: Some(view) },
                 },
-                None if refusal.key.is_none() => refusal = invalid_key("Unknown API key.").into(),
-                None => {}
+                _ if refusal.key.is_some() => {}
+                Presented::Unsure if hot.takes_credentials() => refusal = too_many_unknown().into(),
+                _ => refusal = invalid_key("Unknown API key.").into(),
             }
         }
-        let takes_credentials = hot.upstreams.iter().any(|upstream| upstream.direct && upstream.enabled);
         match keys.first() {
-            // A key of this gateway is no upstream's credential, whatever became of it.
-            Some(key) if takes_credentials && refusal.key.is_none() => {
-                Ok(Caller { hot, identity: Identity::Direct(key.clone()) })
-            }
+            Some(key) if is_credential => Ok(Caller { hot, identity: Identity::Direct(key.clone()) }),
             _ => Err(refusal),
         }
     }
@@ -276,6 +278,11 @@ fn usable(view: &KeyView) -> Result<(), ChatError> {
         return Err(invalid_key("This API key has expired."));
     }
     Ok(())
+}
+
+fn too_many_unknown() -> ChatError {
+    let message = "Too many unknown API keys came at once to look each up. Please try again.";
+    ChatError::new(ErrorKind::RateLimited, message).retry_after(1_000)
 }
 
 fn invalid_key(message: &str) -> ChatError {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSimulator } from '../simulators/openai.mjs';
-import { CLIENT_KEY, pools, start } from './harness.mjs';
+import { CLIENT_KEY, eventually, pools, start } from './harness.mjs';
 
 let sim, weir;
 const chat = '/v1/chat/completions';
@@ -18,6 +18,7 @@ before(async () => {
     none: { accounts: 0 },
     off: { accounts: [{ enabled: false }] },
     own: { upstream: { direct: true } },
+    theirs: { upstream: { direct: true } },
   });
   const keys = [
     CLIENT_KEY,
@@ -101,6 +102,50 @@ test('a disabled or expired key is nobody\'s credential, whichever header it com
     }
   }
   assert.equal(sim.requests.length, 0, 'no upstream saw it');
+});
+
+test('a key that was deleted or changed is nobody\'s credential', async () => {
+  sim.reset();
+  const chosen = (number) => `sk-chosen-by-the-operator-${number}`;
+  const made = await weir.manage('POST', '/admin/keys', { id: 'made' });
+  for (const number of [1, 2, 3]) await weir.manage('POST', '/admin/keys', { id: `chosen-${number}`, key: chosen(number) });
+  for (const key of [made.key.key, chosen(1), chosen(2), chosen(3)]) assert.equal((await weir.chat({ model: 'plain' }, { key })).status, 200);
+  sim.reset();
+  await weir.manage('DELETE', '/admin/keys/made');
+  await weir.manage('DELETE', '/admin/keys/chosen-1');
+  await weir.manage('PATCH', '/admin/keys/chosen-2', { key: 'sk-chosen-by-the-operator-4' });
+  const { keys } = await weir.manage('GET', '/admin/config');
+  await weir.manage('POST', '/admin/config', { keys: keys.filter(({ id }) => id !== 'chosen-3') });
+  for (const key of [made.key.key, chosen(1), chosen(2), chosen(3)]) {
+    for (const own of [{ key }, { key: 'sk-of-nobody', headers: { 'x-api-key': key } }]) expect(await weir.chat({ model: 'theirs' }, own), 401, 'invalid_api_key');
+  }
+  assert.equal(sim.requests.length, 0, 'no upstream saw it');
+  await weir.manage('POST', '/admin/keys', { id: 'chosen-1', key: chosen(1) });
+  assert.equal((await weir.chat({ model: 'theirs' }, { key: chosen(1) })).status, 200, 'it is a key again');
+  assert.notEqual(sim.last.key, chosen(1));
+});
+
+test('a key that Weir could have made, and does not know, is nobody\'s credential', async () => {
+  sim.reset();
+  expect(await weir.chat({ model: 'theirs' }, { key: `sk-weir-${'aZ09'.repeat(10)}` }), 401, 'invalid_api_key');
+  assert.equal(sim.requests.length, 0);
+});
+
+test('a key that was made a moment ago is nobody\'s credential, however many strangers come at once', async () => {
+  sim.reset();
+  // As another isolate makes it: this one has not heard of it.
+  const registry = (await weir.mf.getDurableObjectNamespace('REGISTRY')).getByName('main');
+  const own = (key) => weir.chat({ model: 'theirs' }, { key });
+  for (let round = 0; round < 6; round += 1) {
+    const key = `sk-fresh-from-the-operator-${round}`;
+    const added = await registry.apply(JSON.stringify({ actor: 'test', change: { add: { list: 'keys', item: { id: `fresh-${round}`, key } } } }));
+    assert.match(added, /"version"/);
+    const strangers = Array.from({ length: 150 }, (_, at) => own(`sk-of-a-stranger-${round}-${at}`));
+    const answers = await Promise.all([...strangers, own(key), own(key)]);
+    for (const { status, text } of answers.slice(-2)) assert.ok([200, 429].includes(status), `${status} ${text}`);
+    assert.deepEqual(sim.of(key), [], 'no upstream saw it');
+    await eventually(async () => assert.equal((await own(key)).status, 200));
+  }
 });
 
 test('a key for other models', async () => {
