@@ -170,27 +170,23 @@ impl Caller {
             .collect()
     }
 
-    /// How a call for `model` is served.
+    /// How a call for `model` is served; whether the pool serves it is found out by [`Caller::upstreams`].
     ///
     /// # Errors
-    /// `ModelNotAllowed`, `ModelNotFound`; `InvalidKey` for a direct caller whom no upstream takes.
+    /// `ModelNotFound`, and `InvalidKey` for a direct caller whom no upstream takes.
     pub(super) fn plan(&self, model: &str, endpoint: Endpoint) -> Result<Plan, ChatError> {
-        self.permit(model)?;
-        let candidates = self.candidates(model, endpoint);
-        match &self.identity {
-            Identity::Key(..) if candidates.is_empty() => Err(not_found(model)),
-            Identity::Key(..) => Ok(Plan::Pooled),
-            Identity::Direct(credential) => {
-                let direct =
-                    candidates.into_iter().find(|(id, _)| self.upstream(id).is_some_and(|upstream| upstream.direct));
-                let (id, name) = direct.ok_or_else(|| invalid_key("Unknown API key."))?;
-                let candidate = self.candidate_of(&id, name).ok_or_else(|| not_found(model))?;
-                Ok(Plan::Direct(candidate, credential.clone()))
-            }
-        }
+        let Identity::Direct(credential) = &self.identity else { return Ok(Plan::Pooled) };
+        let mut candidates = self.candidates(model, endpoint).into_iter();
+        let direct = candidates.find(|(id, _)| self.upstream(id).is_some_and(|upstream| upstream.direct));
+        let (id, name) = direct.ok_or_else(|| invalid_key("Unknown API key."))?;
+        let candidate = self.candidate_of(&id, name).ok_or_else(|| not_found(model))?;
+        Ok(Plan::Direct(candidate, credential.clone()))
     }
 
     /// The ids of the upstreams that serve `model`: where the call `shows` something, of those that look at it, if any does.
+    ///
+    /// # Errors
+    /// `ModelNotAllowed`, `ModelNotFound`.
     pub(super) fn upstreams(&self, model: &str, endpoint: Endpoint, shows: bool) -> Result<Vec<String>, ChatError> {
         self.permit(model)?;
         let mut ids: Vec<String> = self.candidates(model, endpoint).into_iter().map(|(id, _)| id).collect();

@@ -34,7 +34,7 @@ use crate::stream::pipe::Departure;
 use answer::{Answer, Head};
 use caller::Caller;
 use incoming::Incoming;
-use path::Route;
+use path::{Path, Route};
 use pooled::Call;
 use remember::Memory;
 use respond::Outgoing;
@@ -50,12 +50,13 @@ pub async fn handle(request: Request, env: Env, context: Context) -> worker::Res
     plan::count_request();
     let request_id = request_id();
     let request = Incoming::new(request);
-    let is_admin = path::is_operators(&request.path);
+    let path = Path::of(&request.path);
+    let is_admin = path.is_operators();
     let answer = if request.method == "OPTIONS" && !is_admin {
         respond::preflight(request.header("access-control-request-headers"))
     } else {
-        let dialect = path::dialect(&request.path, request.header("anthropic-version").is_some());
-        let answer = match Route::find(&request.method, &request.path) {
+        let dialect = path.dialect(request.header("anthropic-version").is_some());
+        let answer = match path.route(&request.method) {
             Ok(route) => recorded(&request, &env, &context, route, dialect, &request_id).await,
             Err(error) => Err(error),
         };

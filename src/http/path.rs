@@ -1,4 +1,6 @@
 //! Which route a path names. `//`, a trailing slash and percent-encoded segments are accepted (api-conformance T3).
+use std::borrow::Cow;
+
 use crate::chat::{ChatError, Endpoint, ErrorKind};
 use crate::dialect::Dialect;
 
@@ -29,14 +31,43 @@ pub(super) enum Route {
     Admin(Vec<String>),
 }
 
-impl Route {
+/// A path in its segments.
+pub(super) struct Path<'a> {
+    written: &'a str,
+    segments: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Path<'a> {
+    /// Reads `written`.
+    pub(super) fn of(written: &'a str) -> Path<'a> {
+        let segments = written.split('/').filter(|segment| !segment.is_empty());
+        let decoded = segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy());
+        Path { written, segments: decoded.collect() }
+    }
+
+    /// The API that it belongs to, whether it leads anywhere or not. The models' path is of two APIs: who sends
+    /// `anthropic-version` speaks Anthropic's.
+    pub(super) fn dialect(&self, has_anthropic_version: bool) -> Dialect {
+        match self.segments().as_slice() {
+            ["anthropic", ..] | ["v1", "messages", ..] => Dialect::Anthropic,
+            ["v1", "models", ..] if has_anthropic_version => Dialect::Anthropic,
+            ["v1", "responses", ..] => Dialect::Responses,
+            _ => Dialect::Openai,
+        }
+    }
+
+    /// Whether it is the operator's, which no page of another origin may call.
+    pub(super) fn is_operators(&self) -> bool {
+        matches!(self.segments().as_slice(), ["admin", ..] | ["api", "webids", ..])
+    }
+
     /// Finds the route and checks the method; `HEAD` goes where `GET` goes.
     ///
     /// # Errors
     /// `UnknownUrl`; `MethodNotAllowed` with the allowed methods in `param`.
-    pub(super) fn find(method: &str, path: &str) -> Result<Route, ChatError> {
-        let segments: Vec<String> = segments(path).collect();
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    pub(super) fn route(&self, method: &str) -> Result<Route, ChatError> {
+        let path = self.written;
+        let segments = self.segments();
         let asked = if method == "HEAD" { "GET" } else { method };
         let chat = |dialect| Route::Call(dialect, Endpoint::Chat);
         let openai = |endpoint| Route::Call(Dialect::Openai, endpoint);
@@ -74,6 +105,10 @@ impl Route {
         let message = format!("Not allowed: {method} {path}. Use {allowed}.");
         Err(ChatError { param: Some(allowed.to_owned()), ..ChatError::new(ErrorKind::MethodNotAllowed, message) })
     }
+
+    fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(AsRef::as_ref).collect()
+    }
 }
 
 impl Route {
@@ -89,33 +124,6 @@ impl Route {
             Route::Status => "status",
         }
     }
-}
-
-/// The API that a path belongs to, whether it leads anywhere or not. The models' path is of two APIs: who sends
-/// `anthropic-version` speaks Anthropic's.
-pub(super) fn dialect(path: &str, has_anthropic_version: bool) -> Dialect {
-    let segments: Vec<String> = segments(path).collect();
-    match segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["anthropic", ..] | ["v1", "messages", ..] => Dialect::Anthropic,
-        ["v1", "models", ..] if has_anthropic_version => Dialect::Anthropic,
-        ["v1", "responses", ..] => Dialect::Responses,
-        _ => Dialect::Openai,
-    }
-}
-
-/// Whether a path is the operator's, which no page of another origin may call.
-pub(super) fn is_operators(path: &str) -> bool {
-    let segments: Vec<String> = segments(path).take(2).collect();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    matches!(segments.as_slice(), ["admin", ..] | ["api", "webids"])
-}
-
-fn segments(path: &str) -> impl Iterator<Item = String> {
-    path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode)
-}
-
-fn percent_decode(segment: &str) -> String {
-    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -141,17 +149,17 @@ mod tests {
             ("PATCH", "/admin/keys/a%20b", Route::Admin(vec!["keys".into(), "a b".into()])),
             ("POST", "/api/webids/batch", Route::Admin(vec!["webids".into(), "batch".into()])),
         ] {
-            assert_eq!(Route::find(method, path), Ok(route), "{method} {path}");
+            assert_eq!(Path::of(path).route(method), Ok(route), "{method} {path}");
         }
     }
 
     #[test]
     fn refuses_the_rest() {
-        assert_eq!(Route::find("GET", "/v2").unwrap_err().kind, ErrorKind::UnknownUrl);
-        let error = Route::find("GET", "/v1/chat/completions").unwrap_err();
+        assert_eq!(Path::of("/v2").route("GET").unwrap_err().kind, ErrorKind::UnknownUrl);
+        let error = Path::of("/v1/chat/completions").route("GET").unwrap_err();
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::MethodNotAllowed, Some("POST")));
-        assert_eq!(Route::find("POST", "/v1/responses/compact").unwrap_err().kind, ErrorKind::UnknownUrl);
-        let error = Route::find("PUT", "/v1/responses/resp_1").unwrap_err();
+        assert_eq!(Path::of("/v1/responses/compact").route("POST").unwrap_err().kind, ErrorKind::UnknownUrl);
+        let error = Path::of("/v1/responses/resp_1").route("PUT").unwrap_err();
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::MethodNotAllowed, Some("GET, DELETE")));
     }
 }
