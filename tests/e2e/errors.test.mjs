@@ -72,6 +72,22 @@ test('a body of 50 MB is refused', async () => {
   expect(await weir.call('POST', chat, { raw }), 413, 'request_too_large');
 });
 
+// Node, curl and others write until they are done: were the rest not read, they would see a reset.
+test('a body of 50 MB whose length nobody announced is refused, and its sender hears of it', async () => {
+  const piece = new Uint8Array(100_000).fill(0x20);
+  let pieces = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      if (pieces === 500) return controller.close();
+      pieces += 1;
+      controller.enqueue(piece);
+    },
+  });
+  const response = await fetch(weir.url + chat, { method: 'POST', duplex: 'half', body, headers: { authorization: `Bearer ${CLIENT_KEY}` } });
+  const text = await response.text();
+  expect({ status: response.status, headers: response.headers, text, json: JSON.parse(text) }, 413, 'request_too_large');
+});
+
 test('an unknown model, route or method', async () => {
   expect(await weir.chat({ model: 'unheard-of' }), 404, 'model_not_found', 'model');
   expect(await weir.call('GET', '/v1/models/unheard-of'), 404, 'model_not_found', 'model');
