@@ -75,6 +75,28 @@ test('one of two choices finished is not the end', async () => {
   await settled();
 });
 
+for (const finish of ['error', 'network_error', 'abort', 'insufficient_system_resource']) {
+  test(`an answer that its service gave up (${finish}) is no whole one, on either path`, async () => {
+    sim.next(first, { finish });
+    const plain = await weir.chat({ model: 'pair' });
+    assert.equal(plain.headers.get('x-weir-attempts'), '2', plain.text);
+    assert.equal(plain.json.choices[0].finish_reason, 'stop');
+
+    sim.next(first, { finish });
+    const stream = await readStream(await weir.openChat({ model: 'pair' }));
+    assert.ok(!stream.done && stream.lastIsError && stream.text.length > 0);
+    assert.equal(stream.finish, null);
+    assert.match(stream.errors[0].message, new RegExp(finish));
+
+    sim.next(first, { finish });
+    const translated = new Sse(await weir.fetch('POST', '/v1/messages', { body: { model: 'pair', max_tokens: 100, stream: true, messages: [{ role: 'user', content: 'hi' }] } }));
+    const events = await translated.rest();
+    assert.equal(events.at(-1).event, 'error');
+    assert.match(events.at(-1).data, new RegExp(finish));
+    await settled();
+  });
+}
+
 test('JSON that only looks whole raises in the client', async () => {
   sim.next(first, async (call) => {
     await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}');

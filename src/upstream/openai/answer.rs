@@ -1,4 +1,5 @@
 //! Reads a plain answer: is it one, what did it use, and the model's name as the caller knows it.
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -61,7 +62,8 @@ struct Fields<'a> {
 /// Checks a 200 answer and gives it back with `asked_model` in place of the upstream's name, and its usage.
 ///
 /// # Errors
-/// `Fault::Error` for an error object in a 200; `Fault::Garbage` for an empty answer and for what is no answer of `endpoint`.
+/// `Fault::Error` for an error object in a 200; `Fault::Garbage` for an empty answer and for what is no answer of `endpoint`;
+/// `Fault::GaveUp` for one that the service did not bring to its end.
 pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec<u8>, Option<Usage>), Fault> {
     let fields: Fields = json::scan(&body).map_err(|_| Fault::Garbage)?;
     if let Some(error) = fields.error.filter(|error| error.get() != "null") {
@@ -75,6 +77,9 @@ pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec
     if !results.is_some_and(|results| holds_something(results.get())) {
         return Err(Fault::Garbage);
     }
+    if let Some(fault) = fields.choices.and_then(|choices| given_up(choices.get().as_bytes())) {
+        return Err(fault);
+    }
     let usage = fields.usage.as_ref().map(Usage::from);
     let asked = serde_json::Value::from(asked_model).to_string();
     let renamed = fields.model.filter(|model| model.get() != asked);
@@ -83,6 +88,16 @@ pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec
     let mut out = Vec::with_capacity(body.len() + edit.with.len());
     splice(&body, vec![edit], &mut out);
     Ok((out, usage))
+}
+
+/// The fault of the first choice that the service gave up.
+fn given_up(choices: &[u8]) -> Option<Fault> {
+    const KEY: &[u8] = b"\"finish_reason\"";
+    memmem::find_iter(choices, KEY).find_map(|at| {
+        let value = choices.get(at + KEY.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let reason = value.strip_prefix(b"\"")?.split(|byte| *byte == b'"').next()?;
+        Fault::of_finish(str::from_utf8(reason).ok()?)
+    })
 }
 
 fn holds_something(array: &str) -> bool {
@@ -110,6 +125,24 @@ mod tests {
     fn an_answer_that_needs_no_change_is_the_same_bytes() {
         let body = r#"{"choices":[1],"unknown":1e999,"usage":null}"#;
         assert_eq!(chat(body, "m").unwrap(), (body.to_owned(), None));
+    }
+
+    #[test]
+    fn what_its_service_gave_up_is_no_answer() {
+        let of = |reason: &str| {
+            format!(
+                r#"{{"choices":[{{"message":{{"content":"\"finish_reason\":\"error\""}},"finish_reason" : {reason}}}]}}"#
+            )
+        };
+        for whole in ["\"stop\"", "\"length\"", "null", "\"errors\""] {
+            assert!(chat(&of(whole), "m").is_ok(), "{whole}");
+        }
+        for given_up in ["error", "network_error", "abort", "insufficient_system_resource"] {
+            let fault = chat(&of(&format!("{given_up:?}")), "m").unwrap_err();
+            assert_eq!(fault, Fault::GaveUp(given_up.to_owned()));
+        }
+        let second = r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"abort"}]}"#;
+        assert!(chat(second, "m").is_err());
     }
 
     #[test]

@@ -180,12 +180,12 @@ impl Chunks {
     }
 
     fn end_with(&mut self, reason: &str) {
+        if let Some(fault) = Fault::of_finish(reason) {
+            return self.fault = Some(fault);
+        }
         self.finish = Some(match reason {
             "length" => FinishReason::Length,
             "content_filter" | "sensitive" => FinishReason::ContentFilter,
-            "insufficient_system_resource" | "error" | "network_error" | "abort" => {
-                return self.fault = Some(Fault::OutOfResources);
-            }
             // Some services say `stop` after calls.
             _ if self.calls > 0 => FinishReason::ToolCalls,
             _ => FinishReason::Stop,

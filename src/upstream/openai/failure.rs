@@ -73,9 +73,18 @@ pub fn of_fault(fault: &Fault, context: Context) -> Failure {
         Fault::Error(error) => return of_error_value(error, context),
         Fault::Cut => "The upstream's answer was cut off.",
         Fault::Garbage => "The upstream sent something that is no answer.",
-        Fault::OutOfResources => "The upstream ran out of resources before the answer was complete.",
+        Fault::GaveUp(reason) => &format!("The upstream gave its answer up (finish_reason `{reason}`)."),
     };
     broken(ErrorKind::Upstream, text)
+}
+
+/// Whether an answer that ends with this `finish_reason` is not whole: DeepSeek's `insufficient_system_resource`, Zhipu's
+/// `network_error`, the `abort` of vLLM and SGLang, TensorRT-LLM's `cancelled` and `timeout`, OpenRouter's `error`.
+pub(in crate::upstream) fn gave_up(finish_reason: &str) -> bool {
+    matches!(
+        finish_reason,
+        "insufficient_system_resource" | "network_error" | "abort" | "cancelled" | "timeout" | "error"
+    )
 }
 
 fn of_error_value(error: &str, context: Context) -> Failure {

@@ -39,8 +39,15 @@ pub enum Fault {
     Cut,
     /// It sent something that is no chunk.
     Garbage,
-    /// DeepSeek's `insufficient_system_resource`.
-    OutOfResources,
+    /// It gave the answer up, with this `finish_reason`.
+    GaveUp(String),
+}
+
+impl Fault {
+    /// The fault that a `finish_reason` tells of; `None` where the answer is whole, or as long as it may be.
+    pub fn of_finish(reason: &str) -> Option<Fault> {
+        failure::gave_up(reason).then(|| Fault::GaveUp(reason.to_owned()))
+    }
 }
 
 /// Where a stream stands.
@@ -284,7 +291,9 @@ impl Meter {
         }
         let finish = value_of(&self.finders.finish, data);
         let usage = value_of(&self.finders.usage, data);
-        let plain = is_null(finish) && is_null(usage) && value_of(&self.finders.error, data).is_none();
+        // Of several choices the first may go on where another ends.
+        let ends = if self.choices > 1 { finish.is_some() } else { !is_null(finish) };
+        let plain = !ends && is_null(usage) && value_of(&self.finders.error, data).is_none();
         let model = value_of(&self.finders.model, data);
         let renamed = model.is_some_and(|model| !model.starts_with(self.asked_model.as_bytes()));
         let mut edits = Vec::new();
@@ -293,8 +302,8 @@ impl Meter {
             if let Some(error) = chunk.error.filter(|error| error.get() != "null") {
                 return self.broken(Fault::Error(error.get().to_owned()));
             }
-            if self.note(&chunk).is_err() {
-                return self.broken(Fault::OutOfResources);
+            if let Some(fault) = self.note(&chunk) {
+                return self.broken(fault);
             }
             let only_usage = chunk.usage.is_some() && chunk.choices.as_ref().is_some_and(Vec::is_empty);
             if only_usage && !self.usage_asked {
@@ -317,18 +326,15 @@ impl Meter {
         Fate::Keep
     }
 
-    fn note(&mut self, chunk: &Chunk) -> Result<(), ()> {
+    fn note(&mut self, chunk: &Chunk) -> Option<Fault> {
         if let Some(usage) = &chunk.usage {
             self.usage = Some(usage.into());
         }
-        for choice in chunk.choices.iter().flatten() {
-            match choice.finish_reason.as_deref() {
-                Some("insufficient_system_resource") => return Err(()),
-                Some(_) => self.finished = self.finished.saturating_add(1),
-                None => {}
-            }
-        }
-        Ok(())
+        let mut reasons = chunk.choices.iter().flatten().filter_map(|choice| choice.finish_reason.as_deref());
+        reasons.find_map(|reason| {
+            self.finished = self.finished.saturating_add(1);
+            Fault::of_finish(reason)
+        })
     }
 
     fn broken(&mut self, fault: Fault) -> Fate {

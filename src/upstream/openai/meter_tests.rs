@@ -132,9 +132,19 @@ fn every_fault_ends_the_stream_and_is_not_passed_on() {
         assert_eq!(meter.state(), &State::Broken(fault), "{tail}");
         assert_eq!(out.trim_end_matches("event: error\n"), good, "{tail}");
     }
-    let out_of_resources = sse(&[&finish("insufficient_system_resource")]);
-    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &out_of_resources);
-    assert_eq!((out.as_str(), meter.state()), ("", &State::Broken(Fault::OutOfResources)));
+}
+
+#[test]
+fn an_answer_that_was_given_up_is_not_whole() {
+    for reason in ["insufficient_system_resource", "error", "network_error", "abort", "cancelled", "timeout"] {
+        let (good, given_up) = (sse(&[&text("a")]), finish(reason));
+        let source = format!("{good}{}data: [DONE]\n\n", sse(&[&given_up]));
+        let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
+        assert_eq!((out, meter.state()), (good, &State::Broken(Fault::GaveUp(reason.to_owned()))));
+    }
+    let second = r#"{"model":"up","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null},{"index":1,"delta":{},"finish_reason":"abort"}]}"#;
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 2), &sse(&[second]));
+    assert_eq!((out.as_str(), meter.state()), ("", &State::Broken(Fault::GaveUp("abort".to_owned()))));
 }
 
 #[test]

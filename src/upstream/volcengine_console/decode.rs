@@ -9,6 +9,7 @@ use crate::json;
 use crate::tokens::Counter;
 use crate::upstream::decode::{Decode, Phase};
 use crate::upstream::failure::{Failure, broken};
+use crate::upstream::openai::failure::gave_up;
 use crate::upstream::openai::meter::LINE_MAX_BYTES;
 
 const NO_ANSWER: &str = "The console sent something that is no answer.";
@@ -105,7 +106,7 @@ impl Decoder {
             self.finish = Some(match reason.to_ascii_lowercase().as_str() {
                 "length" => FinishReason::Length,
                 "content_filter" => FinishReason::ContentFilter,
-                "insufficient_system_resource" | "error" => return self.fail("The console broke its answer off."),
+                reason if gave_up(reason) => return self.fail("The console broke its answer off."),
                 _ => FinishReason::Stop,
             });
         }
