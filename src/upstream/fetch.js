@@ -1,4 +1,6 @@
-/** What a service answered: its head, and its body; whole where it is a 200 and not the stream that was asked for. */
+const JSON_TYPE = /[/+]json\s*(;|$)/i;
+
+/** What a service answered: its head, and its body; whole where it is a 200, and JSON or no stream was asked for. */
 class Reply {
   constructor(response, whole) {
     this.response = response;
@@ -15,10 +17,14 @@ class Reply {
   }
 }
 
-/** Posts `body`; `headers` is a JSON object. Redirects are not followed: a credential never goes to another host. */
+/**
+ * Posts `body`; `headers` is a JSON object. Redirects are not followed: a credential never goes to another host.
+ *
+ * A stream that was asked for is one unless it says that it is JSON: some services label it as plain text, or not at all.
+ */
 export async function post(url, headers, body, stream, signal) {
   const { response } = await open(url, headers, body, signal);
-  const isStream = stream && response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream');
+  const isStream = stream && !JSON_TYPE.test(response.headers.get('content-type'));
   if (isStream || response.status !== 200) return new Reply(response);
   return new Reply(response, new Uint8Array(await response.arrayBuffer()));
 }

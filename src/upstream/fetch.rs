@@ -51,7 +51,8 @@ extern "C" {
     async fn open_js(url: &str, headers: &str, body: Uint8Array, signal: &AbortSignal) -> Result<JsValue, JsValue>;
 }
 
-/// Posts `body` to `url`. Answers once the headers of a `stream` or of an error are there, or all of a plain answer.
+/// Posts `body` to `url`. Answers once the headers of a `stream` or of an error are there, or all of a plain answer, which
+/// JSON always is.
 ///
 /// # Errors
 /// When the connection fails, or when `signal` aborts.
@@ -93,7 +94,7 @@ pub async fn unless_aborted<T>(work: impl Future<Output = T>, signal: &AbortSign
 }
 
 impl Reply {
-    /// The body, where it is a 200 and not the stream that was asked for.
+    /// The body, where it is a 200, and JSON or no stream was asked for.
     pub fn whole(&self) -> Option<Vec<u8>> {
         self.whole_js().map(|body| body.to_vec())
     }

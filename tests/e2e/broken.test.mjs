@@ -160,6 +160,55 @@ test('a redirect is not followed: the credential stays here', async () => {
   assert.equal(thief.requests.length, 0);
 });
 
+// What a service answers a stream with is judged by what it holds, whatever its label says: some say text/plain or text/html, or nothing.
+for (const label of ['text/plain; charset=utf-8', 'text/html', undefined]) {
+  const headers = label && { 'content-type': label };
+  test(`a stream labelled ${label} is one, and is passed on as it comes`, async () => {
+    for (const path of ['/v1/chat/completions', '/v1/messages']) {
+      const gate = new Gate();
+      sim.next(first, async (call) => {
+        call.head(200, headers);
+        await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"early"},"finish_reason":null}]}');
+        await call.orGone(gate.wait());
+        await call.data('{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}');
+        await call.data('[DONE]');
+        call.end();
+      });
+      const response = await weir.fetch('POST', path, { body: { model: 'pair', max_tokens: 100, stream: true, messages: [{ role: 'user', content: 'hi' }] } });
+      assert.equal(response.headers.get('x-weir-attempts'), '1');
+      const sse = new Sse(response);
+      while (!sse.text.includes('early')) assert.ok(await sse.next(), 'it comes before the end');
+      gate.open();
+      await sse.rest();
+      assert.match(sse.text, path === '/v1/messages' ? /event: message_stop/ : /data: \[DONE\]\n\n$/);
+    }
+    await settled();
+  });
+
+  for (const [what, body, message] of [
+    ['a page for people', '<!doctype html>\n<html>\n<body>Who goes there?</body></html>\n', /something that is no answer/],
+    ['a word of a proxy', 'upstream connect error or disconnect/reset before headers', /something that is no answer/],
+    ['an error in JSON', '{"error":{"message":"Out to lunch","type":"server_error"}}', /Out to lunch/],
+  ]) {
+    test(`${what} in a 200 labelled ${label} is told as what it is, and another account tried`, async () => {
+      const page = (call) => {
+        call.head(200, headers);
+        call.end(body);
+      };
+      sim.next(first, page);
+      const response = await weir.openChat({ model: 'pair' });
+      assert.equal(response.headers.get('x-weir-attempts'), '2');
+      assert.ok((await readStream(response)).done);
+      for (const path of ['/v1/chat/completions', '/v1/messages']) {
+        sim.next('*', page, page);
+        const told = await weir.call('POST', path, { body: { model: 'pair', max_tokens: 100, stream: true, messages: [{ role: 'user', content: 'hi' }] } });
+        assert.equal(told.status, 502, told.text);
+        assert.match(told.json.error.message, message);
+      }
+    });
+  }
+}
+
 test('pages for people never reach a client', async () => {
   sim.onModel('pages', 'html');
   for (const stream of [false, true]) {

@@ -158,6 +158,7 @@ for (const [what, behaviour, state, reason] of [
   ['its owner is chatting', { is: 'hint', reason: 'parallel_chat_limit' }, 'cooling', /rate limited/],
   ['a 429', { is: 'http', status: 429, headers: { 'retry-after': '60' } }, 'cooling', /rate limited/],
   ['a page of the firewall', { is: 'http', status: 405, body: '<html>', headers: { 'x-amzn-waf-action': 'captcha' } }, 'parked', /firewall/],
+  ['a page of the firewall in a 200', { is: 'http', status: 200, body: '<html>' }, 'parked', /firewall/],
   ['an empty challenge of the firewall', { is: 'http', status: 202, headers: { 'x-amzn-waf-action': 'challenge' } }, 'parked', /firewall/],
 ]) {
   test(`an account that is stopped rests, and another one answers: ${what}`, async (context) => {

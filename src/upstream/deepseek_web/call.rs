@@ -174,10 +174,10 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The stream of a reply. What is no stream says what went wrong, under any status.
+/// The stream of a reply. What is no stream says what went wrong, under any status: a page of the firewall too.
 async fn stream_of(reply: &Reply) -> Result<Source, Trouble> {
     if reply.status() == 200
-        && reply.whole().is_none()
+        && reply.header("content-type").is_some_and(|label| label.to_ascii_lowercase().starts_with("text/event-stream"))
         && let Some(source) = reply.source()
     {
         return Ok(source);

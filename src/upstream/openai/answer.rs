@@ -90,6 +90,17 @@ pub fn read(endpoint: Endpoint, body: Vec<u8>, asked_model: &str) -> Result<(Vec
     Ok((out, usage))
 }
 
+/// Why a body is no event stream that has this line before its first event: its service answered in another way than it was
+/// asked to. `None` for a line that an event stream may have.
+pub fn instead_of_events(line: &[u8]) -> Option<Fault> {
+    let field = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    let field = field.strip_prefix("\u{feff}".as_bytes()).unwrap_or(field);
+    if field.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
+        return None;
+    }
+    Some(read(Endpoint::Chat, line.to_vec(), "").err().unwrap_or(Fault::Garbage))
+}
+
 /// The fault of the first choice that the service gave up.
 fn given_up(choices: &[u8]) -> Option<Fault> {
     const KEY: &[u8] = b"\"finish_reason\"";
@@ -143,6 +154,18 @@ mod tests {
         }
         let second = r#"{"choices":[{"finish_reason":"stop"},{"finish_reason":"abort"}]}"#;
         assert!(chat(second, "m").is_err());
+    }
+
+    #[test]
+    fn tells_what_comes_instead_of_events() {
+        for line in ["data", "event: x", "id:1", "retry: 5", ": note", "x-own_field: 1", "\u{feff}data: {}"] {
+            assert_eq!(instead_of_events(line.as_bytes()), None, "{line}");
+        }
+        let whole = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
+        for line in ["<!doctype html>", "no healthy upstream", "服务不可用", "{", "{\"a\":", "[1]", whole] {
+            assert_eq!(instead_of_events(line.as_bytes()), Some(Fault::Garbage), "{line}");
+        }
+        assert_eq!(instead_of_events(br#"{"error":"no"}"#), Some(Fault::Error(r#""no""#.to_owned())));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{answer, request};
 use crate::chat::{ChatRequest, Envelope, Raw};
 use crate::stream::splice::Edit;
 use crate::upstream::bound::Bounded;
-use crate::upstream::failure::{Failure, of_network};
+use crate::upstream::failure::Failure;
 use crate::upstream::fetch::{self, USER_AGENT};
 use crate::upstream::service::Opened;
 
@@ -75,7 +75,7 @@ impl Call<'_> {
             }
             return Ok(Opened::Whole(body, usage));
         }
-        let source = reply.source().ok_or_else(of_network)?;
+        let source = reply.source().ok_or_else(|| failure::of_fault(&Fault::Garbage, context()))?;
         match &self.ask {
             Ask::Same(raw, _) => {
                 let meter = Meter::new(&envelope.model, raw.usage_asked, raw.choices).within(context());

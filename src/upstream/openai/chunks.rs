@@ -5,7 +5,7 @@ use memchr::memchr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::WireUsage;
+use super::answer::{WireUsage, instead_of_events};
 use super::failure::{self, Context};
 use super::meter::{Fault, LINE_MAX_BYTES};
 use crate::chat::{ChatEvent, FinishReason, Usage};
@@ -18,6 +18,7 @@ use crate::upstream::decode::Phase;
 /// Reads one stream.
 pub struct Chunks {
     carry: Vec<u8>,
+    started: bool,
     /// The `index` of the call whose arguments come, and its id, as the service has them.
     call: Option<(u64, String)>,
     calls: u32,
@@ -92,6 +93,7 @@ impl Chunks {
     pub fn new(context: Context, prompt_tokens: u64) -> Chunks {
         Chunks {
             carry: Vec::new(),
+            started: false,
             call: None,
             calls: 0,
             finish: None,
@@ -107,7 +109,14 @@ impl Chunks {
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<ChatEvent>) {
-        let Some(data) = line.trim_ascii().strip_prefix(b"data:").map(<[u8]>::trim_ascii) else { return };
+        let line = line.trim_ascii();
+        let Some(data) = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii) else {
+            if !self.started {
+                self.fault = instead_of_events(line);
+            }
+            return;
+        };
+        self.started = true;
         if data == b"[DONE]" {
             return self.complete(out);
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_shape::Shape;
 
-use super::answer::WireUsage;
+use super::answer::{WireUsage, instead_of_events};
 use super::failure::{self, Context};
 use crate::chat::Usage;
 use crate::json;
@@ -267,7 +267,8 @@ impl Meter {
             Some(_) => match text.strip_prefix(b"data:") {
                 Some(data) => self.data(line, data.trim_ascii_start()),
                 None if text.starts_with(b"event:") => Fate::Keep,
-                None => Fate::Drop,
+                None if self.started => Fate::Drop,
+                None => instead_of_events(text).map_or(Fate::Drop, |fault| self.broken(fault)),
             },
         };
         self.drop_blank = matches!(fate, Fate::Drop) && !text.is_empty();

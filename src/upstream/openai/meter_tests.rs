@@ -148,6 +148,16 @@ fn an_answer_that_was_given_up_is_not_whole() {
 }
 
 #[test]
+fn what_is_no_stream_is_told_before_its_first_event_alone() {
+    let page = "<html>\n<body>\ndata: no\n";
+    let (out, meter) = at_every_length(|| Meter::new("up", true, 1), page);
+    assert_eq!((out.as_str(), meter.state()), ("", &State::Broken(Fault::Garbage)));
+    let source = format!("\u{feff}: note\nown: 1\n{}a stray line\n\ndata: [DONE]\n\n", sse(&[&text("a")]));
+    let (_, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
+    assert_eq!(meter.state(), &State::Complete);
+}
+
+#[test]
 fn a_word_in_the_text_is_no_key() {
     let delta = r#"\"error\":{} \"usage\":1 \"finish_reason\":\"stop\""#;
     let (_, meter) = at_every_length(|| Meter::new("up", true, 1), &sse(&[&text(delta)]));
