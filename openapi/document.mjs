@@ -137,7 +137,7 @@ export const schemas = {
     'deadlines?': takes({
       'connect_ms?': count("Until a stream's response headers.", { minimum: 1, default: 60_000 }),
       'first_token_ms?': count("Until a stream's first event.", { minimum: 1, default: 600_000 }),
-      'stall_ms?': count('Between two reads of a stream.', { minimum: 1, default: 120_000 }),
+      'stall_ms?': count('Between two reads of a stream; a caller who takes nothing of it for as long counts as gone.', { minimum: 1, default: 120_000 }),
     }),
     'cooling?': takes({
       'failures?': count32('Failures in a row after which an account cools.', { minimum: 1, default: 3 }),

@@ -48,7 +48,8 @@ pub(super) async fn all(call: &AdminCall<'_>, env: &Env) -> Result<AdminReply, C
     if !call.asks("stream")? {
         return Ok(AdminReply::ok(test_all(env, ids, model, None).await));
     }
-    let (env, sink) = (env.clone(), Sink::new(&Departure::new(call.signal)));
+    let stall_ms = source::current(env).await?.settings.deadlines.stall_ms;
+    let (env, sink) = (env.clone(), Sink::new(&Departure::new(call.signal), stall_ms as f64));
     let readable = sink.readable();
     call.context.wait_until(async move {
         let summary = test_all(&env, ids, model, Some(&sink)).await;

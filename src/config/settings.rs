@@ -81,7 +81,7 @@ pub struct Deadlines {
     pub connect_ms: u64,
     /// Until a stream's first event. Default 10 minutes: DeepSeek queues that long.
     pub first_token_ms: u64,
-    /// Between two reads of a stream. Default 2 minutes.
+    /// Between two reads of a stream, and the longest that a caller takes nothing of it. Default 2 minutes.
     pub stall_ms: u64,
 }
 

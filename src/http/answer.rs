@@ -34,13 +34,14 @@ pub(super) struct Answer {
     head: Option<oneshot::Sender<Head>>,
     sink: Option<Sink>,
     departure: Departure,
+    stall_ms: u64,
 }
 
 impl Answer {
-    /// An answer, and where its head arrives.
-    pub(super) fn new(departure: Departure) -> (Answer, oneshot::Receiver<Head>) {
+    /// An answer, and where its head arrives. A caller who takes nothing for `stall_ms` counts as gone.
+    pub(super) fn new(departure: Departure, stall_ms: u64) -> (Answer, oneshot::Receiver<Head>) {
         let (sender, receiver) = oneshot::channel();
-        (Answer { head: Some(sender), sink: None, departure }, receiver)
+        (Answer { head: Some(sender), sink: None, departure, stall_ms }, receiver)
     }
 
     /// Whether a stream's headers are out.
@@ -50,9 +51,9 @@ impl Answer {
 
     /// The caller's body; the first call sends the headers.
     pub(super) fn stream(&mut self, receipt: Receipt) -> &Sink {
-        let (head, departure) = (&mut self.head, &self.departure);
+        let (head, departure, stall_ms) = (&mut self.head, &self.departure, self.stall_ms);
         self.sink.get_or_insert_with(|| {
-            let sink = Sink::new(departure);
+            let sink = Sink::new(departure, stall_ms as f64);
             send(head, Head::Stream(sink.readable(), receipt));
             sink
         })

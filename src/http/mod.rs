@@ -202,7 +202,7 @@ async fn call(
         request_id: request_id.clone(),
     };
     let reply = Reply::new(head, envelope.stream, form);
-    let (answer, head) = Answer::new(departure.clone());
+    let (answer, head) = Answer::new(departure.clone(), caller.hot().settings.deadlines.stall_ms);
     let call = Call {
         env: env.clone(),
         request_id: request_id.clone(),

@@ -46,9 +46,10 @@ export class Source {
   }
 }
 
-/** A caller's body. A write fails once the caller is gone. */
+/** A caller's body. A write fails once the caller is gone; who takes nothing for `patience_ms` counts as gone. */
 export class Sink {
-  constructor(departure) {
+  constructor(departure, patience_ms) {
+    this.patience_ms = patience_ms;
     const { readable, writable } = new IdentityTransformStream();
     this.readable = readable;
     this.writer = writable.getWriter();
@@ -57,11 +58,21 @@ export class Sink {
   }
 
   write(bytes) {
-    return this.writer.write(bytes);
+    return this.#inTime(this.writer.write(bytes));
   }
 
   close() {
-    return this.writer.close();
+    return this.#inTime(this.writer.close());
+  }
+
+  async #inTime(taken) {
+    const give_up = () => this.writer.abort(new Error('the caller does not read')).catch(() => {});
+    const timer = setTimeout(give_up, this.patience_ms);
+    try {
+      await taken;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

@@ -25,9 +25,9 @@ extern "C" {
     /// A caller's body.
     pub type Sink;
 
-    /// A new one, empty; its writes fail once the caller is gone.
+    /// A new one, empty; its writes fail once the caller is gone, or has taken nothing of one for `patience_ms`.
     #[wasm_bindgen(constructor)]
-    pub fn new(departure: &Departure) -> Sink;
+    pub fn new(departure: &Departure, patience_ms: f64) -> Sink;
 
     /// The side that goes into the response.
     #[wasm_bindgen(method, getter)]

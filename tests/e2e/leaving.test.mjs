@@ -110,6 +110,34 @@ test('a caller who stays and reads no more does not keep the account', async (co
   assert.deepEqual(apis.map(({ errorCount }) => errorCount), [0], 'and the account did nothing wrong');
 });
 
+// More than the sockets between them hold, and what a stream begins or ends with is written in one piece.
+const long = `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"${'x'.repeat(15_000_000)}"},"finish_reason":null}]}`;
+for (const [piece, begins] of [['first', ''], ['last', `${long.replace(/x+/, 'a')}\n\n`]]) {
+  test(`a caller who does not take the ${piece} piece of a stream does not keep the account`, async (context) => {
+    const impatient = await start({
+      config: pools(sim, { unread: { limits: { concurrency: 1 } } }, { settings: { ping_ms: 100, deadlines: { stall_ms: 800 } } }),
+    });
+    context.after(() => impatient.stop());
+    sim.next('*', async (call) => {
+      call.streamHead();
+      if (begins) await call.write(begins);
+      await call.write(long);
+      await call.write('\n\ndata: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n');
+      call.end();
+    });
+    const raw = call('unread', {}, impatient);
+    raw.socket.pause();
+    context.after(() => raw.rst());
+    await sim.until(() => sim.requests.length === 1);
+    await idle({ gateway: impatient });
+    assert.equal(raw.over, undefined, 'it is still there');
+    await eventually(async () => {
+      const { logs } = await impatient.manage('GET', '/admin/logs');
+      assert.deepEqual(logs.map(({ status }) => status), [499], 'and counts as one who left');
+    });
+  });
+}
+
 test('a caller of a plain answer who resets is noticed before the answer', async () => {
   sim.next('*', 'silent');
   const raw = call('left', { stream: false });
