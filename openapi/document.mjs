@@ -134,6 +134,7 @@ export const schemas = {
     }),
     'max_attempts?': count32('Accounts that one call may try.', { minimum: 1, default: 3 }),
     'max_body_bytes?': count('The largest request body; an operator may always send 4 MiB.', { minimum: 1, default: 33_554_432 }),
+    'max_answer_bytes?': count('The longest plain answer of an upstream, and the longest text of one that is translated; a longer one is an error.', { minimum: 1, default: 16_777_216 }),
     'deadlines?': takes({
       'connect_ms?': count("Until a stream's response headers.", { minimum: 1, default: 60_000 }),
       'first_token_ms?': count("Until a stream's first event.", { minimum: 1, default: 600_000 }),

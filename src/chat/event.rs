@@ -27,6 +27,18 @@ pub enum ChatEvent {
     Finish(FinishReason),
 }
 
+impl ChatEvent {
+    /// How many bytes of the answer's text it brings.
+    pub fn length(&self) -> usize {
+        match self {
+            ChatEvent::Reasoning(text) | ChatEvent::Text(text) | ChatEvent::Arguments(text) => text.len(),
+            ChatEvent::Citation(page) => page.url.len().saturating_add(page.title.len()),
+            ChatEvent::ToolCall { id, name, .. } => id.len().saturating_add(name.len()),
+            ChatEvent::Usage(_) | ChatEvent::Finish(_) => 0,
+        }
+    }
+}
+
 /// A page on the web.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Citation {

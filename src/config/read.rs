@@ -295,6 +295,7 @@ impl Reader<'_> {
         let positive = [
             ("settings.max_attempts", u64::from(settings.max_attempts)),
             ("settings.max_body_bytes", settings.max_body_bytes),
+            ("settings.max_answer_bytes", settings.max_answer_bytes),
             ("settings.ping_ms", settings.ping_ms),
             ("settings.deadlines.connect_ms", settings.deadlines.connect_ms),
             ("settings.deadlines.first_token_ms", settings.deadlines.first_token_ms),

@@ -286,7 +286,8 @@ impl Try<'_> {
                 (source, Box::new(FastPath::new(meter, self.remembers)) as Box<dyn Passage>)
             }
             Opened::Events(source, decode) => {
-                (source, Box::new(Translation::new(decode, self.reply.encoder())) as Box<dyn Passage>)
+                let max_bytes = self.settings.max_answer_bytes;
+                (source, Box::new(Translation::new(decode, self.reply.encoder(), max_bytes)) as Box<dyn Passage>)
             }
         };
         let mut lead = Vec::new();

@@ -127,8 +127,8 @@ impl<'a> Question<'a> {
             Login::Pooled { secrets, .. } => secrets.api_key()?,
             Login::Direct(credential) => credential,
         };
-        let limits = candidate.limits;
-        Some(Service::Openai(call::Call { envelope, ask, base_url, model, limits, credential }))
+        let (limits, max_answer_bytes) = (candidate.limits, settings.max_answer_bytes);
+        Some(Service::Openai(call::Call { envelope, ask, base_url, model, limits, credential, max_answer_bytes }))
     }
 
     /// The memory, where it is to be asked for thoughts.

@@ -4,7 +4,7 @@ use super::remember::Thoughts;
 use crate::chat::{ChatError, ChatEvent, Outcome, Usage};
 use crate::dialect::Encode;
 use crate::upstream::decode::{Decode, Phase};
-use crate::upstream::failure::Failure;
+use crate::upstream::failure::{Failure, of_length};
 use crate::upstream::openai::meter::Fed;
 
 /// Writes what a decoder reads.
@@ -14,13 +14,17 @@ pub(super) struct Translation {
     started: bool,
     usage: Option<Usage>,
     thoughts: Thoughts,
+    length: u64,
+    max_bytes: u64,
     /// The service's answer cannot be put in the caller's format.
     failed: Option<Failure>,
 }
 
 impl Translation {
-    pub(super) fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Translation {
-        Translation { decode, encode, started: false, usage: None, thoughts: Thoughts::default(), failed: None }
+    /// Reads an answer whose text has at most `max_bytes`: most encoders hold all of it.
+    pub(super) fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>, max_bytes: u64) -> Translation {
+        let thoughts = Thoughts::default();
+        Translation { decode, encode, started: false, usage: None, thoughts, length: 0, max_bytes, failed: None }
     }
 
     fn write(&mut self, events: Vec<ChatEvent>) -> Vec<u8> {
@@ -28,6 +32,11 @@ impl Translation {
         for event in events {
             if let ChatEvent::Usage(usage) = event {
                 self.usage = Some(usage);
+            }
+            self.length = self.length.saturating_add(event.length() as u64);
+            if self.length > self.max_bytes {
+                self.failed = Some(of_length(self.max_bytes));
+                break;
             }
             self.thoughts.hear(&event);
             if let Err(error) = self.encode.push(event, &mut out) {

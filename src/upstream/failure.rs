@@ -22,6 +22,12 @@ pub fn of_network() -> Failure {
     broken(ErrorKind::Upstream, "The connection to the upstream failed.")
 }
 
+/// An answer of more than `max_bytes`. That is the caller's doing, or the service's, but no fault of the account.
+pub fn of_length(max_bytes: u64) -> Failure {
+    let text = format!("The upstream's answer is larger than {max_bytes} bytes (settings.max_answer_bytes).");
+    Failure { outcome: Outcome::CallerError, ..broken(ErrorKind::Upstream, &text) }
+}
+
 /// A deadline that passed.
 pub fn of_deadline(what: &str) -> Failure {
     broken(ErrorKind::UpstreamTimeout, &format!("The upstream was silent too long: {what}."))

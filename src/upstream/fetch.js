@@ -1,4 +1,6 @@
 const JSON_TYPE = /[/+]json\s*(;|$)/i;
+/** How much of an answer is read at once whose length nobody knows: all of most. */
+const PIECE_BYTES = 64 * 1024;
 
 /** What a service answered: its head, and its body; whole where it is a 200, and JSON or no stream was asked for. */
 class Reply {
@@ -21,12 +23,36 @@ class Reply {
  * Posts `body`; `headers` is a JSON object. Redirects are not followed: a credential never goes to another host.
  *
  * A stream that was asked for is one unless it says that it is JSON: some services label it as plain text, or not at all.
+ * Throws a RangeError where the body is no stream and has more than `max_bytes`.
  */
-export async function post(url, headers, body, stream, signal) {
+export async function post(url, headers, body, stream, max_bytes, signal) {
   const { response } = await open(url, headers, body, signal);
-  const isStream = stream && !JSON_TYPE.test(response.headers.get('content-type'));
+  const said = response.headers;
+  const isStream = stream && !JSON_TYPE.test(said.get('content-type'));
   if (isStream || response.status !== 200) return new Reply(response);
-  return new Reply(response, new Uint8Array(await response.arrayBuffer()));
+  // What comes compressed is longer than it says.
+  const length = said.has('content-encoding') ? NaN : Number(said.get('content-length') ?? NaN);
+  if (length <= max_bytes || response.body === null) return new Reply(response, new Uint8Array(await response.arrayBuffer()));
+  if (length > max_bytes) throw tooLong(response.body);
+  return new Reply(response, await whole(response.body, max_bytes));
+}
+
+/** All of a body whose length nobody knows. */
+async function whole(body, max_bytes) {
+  const reader = body.getReader({ mode: 'byob' });
+  const pieces = [];
+  for (let length = 0; ; ) {
+    const { value } = await reader.read(new Uint8Array(PIECE_BYTES), { min: PIECE_BYTES });
+    pieces.push(value);
+    length += value.length;
+    if (length > max_bytes) throw tooLong(reader);
+    if (value.length < PIECE_BYTES) return pieces.length === 1 ? value : new Uint8Array(await new Blob(pieces).arrayBuffer());
+  }
+}
+
+function tooLong(body) {
+  body.cancel().catch(() => {});
+  return new RangeError('the answer is too long');
 }
 
 /** Resolves when `signal` aborts. */

@@ -2,19 +2,19 @@
 use std::pin::pin;
 
 use futures::future::{Either, select};
-use js_sys::Uint8Array;
+use js_sys::{RangeError, Uint8Array};
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::*;
 use web_sys::{AbortSignal, ReadableStream};
 use worker::Date;
 
-use super::failure::{Failure, of_network, retry_after_ms};
+use super::failure::{Failure, of_length, of_network, retry_after_ms};
 use crate::stream::pipe::Source;
 
 /// How Weir names itself; the platform sends no `User-Agent` of its own.
 pub const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
-/// The most of an error's body that is read.
-const ERROR_BODY_MAX: usize = 64 * 1024;
+/// The most that is read of a body that is no answer.
+const BEGINNING_MAX: usize = 64 * 1024;
 
 #[wasm_bindgen(module = "/src/upstream/fetch.js")]
 extern "C" {
@@ -44,7 +44,8 @@ extern "C" {
         headers: &str,
         body: Uint8Array,
         stream: bool,
-        signal: Option<&AbortSignal>,
+        max_bytes: f64,
+        signal: &AbortSignal,
     ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = open)]
@@ -55,16 +56,20 @@ extern "C" {
 /// JSON always is.
 ///
 /// # Errors
-/// When the connection fails, or when `signal` aborts.
+/// When the connection fails, when `signal` aborts, or when a plain answer has more than `max_bytes`.
 pub async fn post(
     url: &str,
     headers: &[(&str, &str)],
     body: &[u8],
     stream: bool,
-    signal: Option<&AbortSignal>,
+    max_bytes: u64,
+    signal: &AbortSignal,
 ) -> Result<Reply, Failure> {
-    let reply = post_js(url, &json(headers), Uint8Array::from(body), stream, signal).await;
-    reply.map(JsCast::unchecked_into).map_err(|_| of_network())
+    let reply = post_js(url, &json(headers), Uint8Array::from(body), stream, max_bytes as f64, signal).await;
+    reply.map(JsCast::unchecked_into).map_err(|error| match error.has_type::<RangeError>() {
+        true => of_length(max_bytes),
+        false => of_network(),
+    })
 }
 
 /// As [`post`], for a service that says nothing reliable of what it answers: the body is a stream, whatever it is.
@@ -104,16 +109,16 @@ impl Reply {
         Source::new(&self.stream_js()?).ok()
     }
 
-    /// The beginning of an error's body.
+    /// The beginning of a body that is no answer: all of most.
     ///
     /// # Errors
     /// When the connection breaks.
-    pub async fn error_body(&self) -> Result<Vec<u8>, Failure> {
+    pub async fn beginning(&self) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         let Some(source) = self.source() else { return Ok(body) };
         while let Some(read) = source.read().await.map_err(|_| of_network())? {
             body.extend_from_slice(&read);
-            if body.len() >= ERROR_BODY_MAX {
+            if body.len() >= BEGINNING_MAX {
                 source.cancel();
                 break;
             }

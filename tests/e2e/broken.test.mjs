@@ -1,6 +1,7 @@
 // An upstream at its worst: half answers, foreign lines, redirects. Nothing of it passes for a good answer.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
 import { Gate, startSimulator } from '../simulators/openai.mjs';
 import { Sse, readStream } from './client.mjs';
@@ -8,12 +9,13 @@ import { CLIENT_KEY, eventually, pools, secretOf, start } from './harness.mjs';
 
 let sim, thief, weir;
 const first = secretOf('pair-1');
+const ANSWER_MAX = 200_000;
 
 before(async () => {
   sim = await startSimulator();
   thief = await startSimulator();
   const pair = { accounts: [{ priority: 1 }, {}] };
-  const settings = { ping_ms: 100, hold_headers_ms: 2_000, deadlines: { connect_ms: 600, first_token_ms: 900, stall_ms: 2_000 } };
+  const settings = { ping_ms: 100, hold_headers_ms: 2_000, max_answer_bytes: ANSWER_MAX, deadlines: { connect_ms: 600, first_token_ms: 900, stall_ms: 2_000 } };
   weir = await start({ config: pools(sim, { pair, pages: pair }, { settings }) });
 });
 beforeEach(async () => {
@@ -208,6 +210,72 @@ for (const label of ['text/plain; charset=utf-8', 'text/html', undefined]) {
     });
   }
 }
+
+/** A plain answer of so many bytes. */
+function completion(bytes) {
+  const answer = (content) => JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'pair', choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] });
+  return answer('x'.repeat(bytes - answer('').length));
+}
+
+const JSON_HEAD = { 'content-type': 'application/json' };
+const ways = {
+  'of a known length': (body) => (call) => call.send(200, body, JSON_HEAD),
+  'of no known length': (body) => async (call) => {
+    call.head(200, JSON_HEAD);
+    await call.write(body.slice(0, 10));
+    call.end(body.slice(10));
+  },
+  'that is compressed': (body) => (call) => call.send(200, gzipSync(body), { ...JSON_HEAD, 'content-encoding': 'gzip' }),
+};
+for (const [name, way] of Object.entries(ways)) {
+  test(`a plain answer ${name} is taken up to its bound, and no further`, async () => {
+    for (const bytes of [1_000, 65_536, 150_000, ANSWER_MAX]) {
+      sim.next(first, way(completion(bytes)));
+      const { text, headers } = await weir.chat({ model: 'pair' });
+      assert.deepEqual([text, headers.get('x-weir-attempts')], [completion(bytes), '1'], `${bytes} bytes`);
+    }
+    const long = way(completion(ANSWER_MAX + 1));
+    sim.next(first, long);
+    assert.equal((await weir.chat({ model: 'pair' })).headers.get('x-weir-attempts'), '2');
+    for (let time = 0; time < 3; time += 1) {
+      sim.next('*', long, long);
+      const told = await weir.chat({ model: 'pair' });
+      assert.equal(told.status, 502, told.text);
+      assert.match(told.json.error.message, /larger than 200000 bytes \(settings\.max_answer_bytes\)/);
+    }
+    for (const id of ['pair-1', 'pair-2']) assert.equal((await weir.account(id)).state, 'ready', 'no account is blamed');
+  });
+}
+
+test('an answer without an end is given up at its bound', async () => {
+  const endless = (head, piece) => async (call) => {
+    call.head(200, head);
+    for (;;) await call.write(piece);
+  };
+  const event = `data: {"choices":[{"delta":{"content":"${'x'.repeat(10_000)}"}}]}\n\n`;
+  for (const [path, behaviour] of [
+    ['/v1/chat/completions', endless(JSON_HEAD, 'x'.repeat(10_000))],
+    ['/v1/messages', endless({ 'content-type': 'text/event-stream' }, event)],
+  ]) {
+    sim.next('*', behaviour, behaviour);
+    const told = await weir.call('POST', path, { body: { model: 'pair', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] } });
+    assert.equal(told.status, 502, told.text);
+    assert.match(told.json.error.message, /max_answer_bytes/);
+    await sim.until(() => sim.open === 0);
+  }
+});
+
+test('a plain answer of no known length that breaks off is tried elsewhere', async () => {
+  for (const bytes of [1_000, 150_000]) {
+    sim.next(first, async (call) => {
+      call.head(200, JSON_HEAD);
+      await call.write(completion(bytes).slice(0, -10));
+      call.cut();
+    });
+    const answer = await weir.chat({ model: 'pair' });
+    assert.deepEqual([answer.status, answer.headers.get('x-weir-attempts')], [200, '2'], answer.text);
+  }
+});
 
 test('pages for people never reach a client', async () => {
   sim.onModel('pages', 'html');

@@ -80,7 +80,7 @@ impl Client<'_> {
         body: &Value,
         signal: &AbortSignal,
     ) -> Result<Reply, Failure> {
-        self.post(path, Some(token), work, body, true, signal).await
+        self.post(path, Some(token), work, body, signal).await
     }
 
     /// Ends an answer that nobody reads.
@@ -113,7 +113,7 @@ impl Client<'_> {
         body: &Value,
     ) -> Result<Value, Trouble> {
         let signal = AbortSignal::timeout_with_u32(deadline_ms);
-        let reply = self.post(path, token, None, body, false, &signal).await;
+        let reply = self.post(path, token, None, body, &signal).await;
         read(&reply.map_err(|failure| Trouble::Other(failure.error.message))?).await?.read()
     }
 
@@ -123,7 +123,6 @@ impl Client<'_> {
         token: Option<&str>,
         work: Option<&str>,
         body: &Value,
-        stream: bool,
         signal: &AbortSignal,
     ) -> Result<Reply, Failure> {
         let settings = self.settings;
@@ -140,19 +139,16 @@ impl Client<'_> {
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         headers.extend(work.map(|work| (HEADER, work)));
         let url = format!("{}{path}", self.base_url.trim_end_matches('/'));
-        fetch::post(&url, &headers, body.to_string().as_bytes(), stream, Some(signal)).await
+        fetch::open(&url, &headers, body.to_string().as_bytes(), signal).await
     }
 }
 
-/// A reply that is no stream, all of it.
+/// A reply that is no stream. It is small.
 ///
 /// # Errors
 /// When the connection breaks.
 pub async fn read(reply: &Reply) -> Result<wire::Reply, Trouble> {
-    let body = match reply.whole() {
-        Some(body) => body,
-        None => reply.error_body().await.map_err(|failure| Trouble::Other(failure.error.message))?,
-    };
+    let body = reply.beginning().await.map_err(|failure| Trouble::Other(failure.error.message))?;
     let firewall = reply.header("x-amzn-waf-action").is_some() || reply.header("cf-mitigated").is_some();
     Ok(wire::Reply { status: reply.status(), firewall, retry_after_ms: reply.retry_after(), body })
 }

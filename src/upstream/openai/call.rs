@@ -37,6 +37,8 @@ pub struct Call<'a> {
     pub limits: Limits,
     /// The account's key.
     pub credential: &'a str,
+    /// The longest plain answer that is taken.
+    pub max_answer_bytes: u64,
 }
 
 impl Call<'_> {
@@ -61,11 +63,11 @@ impl Call<'_> {
             ("accept", if stream { "text/event-stream" } else { "application/json" }),
             ("user-agent", USER_AGENT),
         ];
-        let reply = fetch::post(&url, &headers, &body, stream, Some(signal)).await?;
+        let reply = fetch::post(&url, &headers, &body, stream, self.max_answer_bytes, signal).await?;
         headers_seen.set(true);
         let context = || Context { secret: self.credential, retry_after_ms: reply.retry_after() };
         if reply.status() != 200 {
-            return Err(failure::of_status(reply.status(), &reply.error_body().await?, context()));
+            return Err(failure::of_status(reply.status(), &reply.beginning().await?, context()));
         }
         if let Some(body) = reply.whole() {
             let read = answer::read(envelope.endpoint, body, &envelope.model);

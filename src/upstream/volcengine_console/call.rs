@@ -70,7 +70,7 @@ impl Call<'_> {
             retry_after_ms: reply.retry_after(),
         };
         if reply.status() != 200 {
-            return Err(failure::of_status(reply.status(), &reply.error_body().await?, &context));
+            return Err(failure::of_status(reply.status(), &reply.beginning().await?, &context));
         }
         let source = reply.source().ok_or_else(of_network)?;
         let decode = Box::new(Decoder::new(context, prompt_tokens));

@@ -39,6 +39,7 @@ export const knownSettings = (): { title: string; settings: Known[] }[] => [
     title: t('Requests and streams'),
     settings: [
       { path: 'max_body_bytes', name: t('Largest request, bytes'), effect: t('Larger ones are refused with 413.'), fallback: 33_554_432 },
+      { path: 'max_answer_bytes', name: t('Longest answer, bytes'), effect: t('Of an upstream, where it is plain or translated. A longer one is an error.'), fallback: 16_777_216 },
       { path: 'deadlines.connect_ms', name: t('Until a stream’s headers, ms'), effect: t('Then another account is tried.'), fallback: 60_000 },
       { path: 'deadlines.first_token_ms', name: t('Until the first event, ms'), effect: t('DeepSeek queues up to ten minutes.'), fallback: 600_000 },
       { path: 'deadlines.stall_ms', name: t('Between two reads, ms'), effect: t('A stream that is silent for longer ends with an error.'), fallback: 120_000 },
