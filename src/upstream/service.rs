@@ -14,8 +14,10 @@ use super::{deepseek_web, openai, volcengine_console};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
 
-/// How long the end of a stream is waited for whose answer is complete.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the end of a stream is waited for whose answer is complete, where the account is busy until then.
+const BUSY: Duration = Duration::from_secs(1);
+/// The same where it is free: the end comes with the answer or a moment later, else it is not worth an account.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// One call on one account.
 pub enum Service<'a> {
@@ -70,14 +72,16 @@ impl Service<'_> {
         }
     }
 
-    /// Reads what follows a complete answer: until its stream has ended, DeepSeek takes the account for busy.
+    /// Reads what follows a complete answer: a connection whose stream was read to its end serves the next call too, and
+    /// DeepSeek takes the account for busy until then.
     pub async fn linger(&self, source: &Source) {
-        if let Service::DeepseekWeb(call) = self
-            && !call.is_writing()
-        {
-            let rest = pin!(async { while let Ok(Some(_)) = source.read().await {} });
-            select(rest, Delay::from(LINGER)).await;
-        }
+        let longest = match self {
+            Service::DeepseekWeb(call) if call.is_writing() => return,
+            Service::DeepseekWeb(_) => BUSY,
+            Service::Openai(_) | Service::VolcengineConsole(_) => AT_ONCE,
+        };
+        let rest = pin!(async { while let Ok(Some(_)) = source.read().await {} });
+        select(rest, Delay::from(longest)).await;
     }
 
     /// The call is over, whatever its end: what is left to do for it, where there is something.

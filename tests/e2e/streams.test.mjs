@@ -108,6 +108,23 @@ test('usage is counted for every stream and shown only to who asks', async () =>
   assert.deepEqual(shown.chunks.at(-1).choices, []);
 });
 
+test('one connection serves a stream after the other', async () => {
+  const since = sim.requests.length;
+  for (let call = 0; call < 3; call += 1) {
+    assert.ok((await readStream(await weir.openChat({ model: 'plain' }))).done);
+    await eventually(async () => assert.equal((await weir.account('plain-1')).in_flight, 0));
+  }
+  const connections = sim.requests.slice(since).map(({ connection }) => connection);
+  assert.deepEqual([connections.length, new Set(connections).size], [3, 1]);
+});
+
+test('a stream that stays open past its marker is whole, and holds its account no longer', async () => {
+  sim.next(secretOf('plain-1'), 'stays_open');
+  assert.ok((await readStream(await weir.openChat({ model: 'plain' }))).done);
+  await eventually(async () => assert.equal((await weir.account('plain-1')).in_flight, 0));
+  await sim.until(() => sim.last.aborted);
+});
+
 test('no first token and no whole answer in time is a 504', async () => {
   const patient = await start({
     config: {

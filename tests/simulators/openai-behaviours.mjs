@@ -72,6 +72,11 @@ export const behaviours = {
     await some(call, options);
     return call.forever();
   },
+  /** The whole stream, whose body then stays open. */
+  async stays_open(call, options) {
+    await whole(call, options);
+    return call.forever();
+  },
   /** The connection breaks after some events. */
   async cut(call, options) {
     if (call.body.stream) await some(call, options);
@@ -169,6 +174,12 @@ function eventsOf(call, options) {
 }
 
 async function stream(call, options) {
+  await whole(call, options);
+  call.end();
+}
+
+/** All events of a good stream, and its marker. */
+async function whole(call, options) {
   call.framing(options);
   for (const [at, event] of eventsOf(call, options).entries()) {
     if (options.gate) await call.orGone(options.gate.wait());
@@ -178,7 +189,6 @@ async function stream(call, options) {
   }
   if (options.gate) await call.orGone(options.gate.wait());
   if (options.done !== false) await call.data('[DONE]');
-  call.end();
 }
 
 /** The first `after` events of a good stream. */

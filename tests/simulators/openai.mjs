@@ -164,6 +164,8 @@ export class OpenAiSimulator extends Watched {
       url: request.url,
       path: null,
       headers: request.headers,
+      /** Which connection it came on. */
+      connection: request.socket.remotePort,
       key: /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? null,
       raw: '',
       body: undefined,
