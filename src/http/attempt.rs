@@ -215,10 +215,12 @@ impl Try<'_> {
     async fn pump(&self, source: &Source, sink: &Sink, passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
         let tail = Rc::new(RefCell::new(Vec::new()));
         let feed = {
-            let (passage, tail, capture) = (passage.clone(), tail.clone(), self.capture.clone());
+            let (source, passage) = (source.clone(), passage.clone());
+            let (tail, capture) = (tail.clone(), self.capture.clone());
             move |chunk: &[u8]| {
                 let mut passage = passage.borrow_mut();
                 let fed = passage.feed(chunk);
+                source.set_least(passage.least(chunk.len()));
                 capture.hear(&fed.lead);
                 capture.hear(chunk.get(fed.rest.clone()).unwrap_or_default());
                 if passage.phase() != Phase::Running {

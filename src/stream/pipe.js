@@ -14,6 +14,8 @@ export class Source {
     this.reader = body.getReader({ mode: 'byob' });
     this.buffer = new ArrayBuffer(ROOM_BYTES + CHUNK_HEAD_BYTES + READ_BYTES);
     this.held = 0;
+    /** The fewest bytes that the next read is to wait for. */
+    this.least = 1;
   }
 
   /** The next bytes, good until the next read; undefined at the end. */
@@ -26,7 +28,7 @@ export class Source {
 
   /** What the platform reads next, for `take`. */
   next() {
-    return this.reader.read(new Uint8Array(this.buffer, ROOM_BYTES + this.held));
+    return this.reader.read(new Uint8Array(this.buffer, ROOM_BYTES + this.held), { min: this.least });
   }
 
   /** What there is now; null where it must be read on. */

@@ -9,6 +9,7 @@ use web_sys::{AbortController, AbortSignal, ReadableStream};
 #[wasm_bindgen(module = "/src/stream/pipe.js")]
 extern "C" {
     /// An upstream's body.
+    #[derive(Clone)]
     pub type Source;
 
     /// Takes a body over. Fails where the body is locked.
@@ -17,6 +18,10 @@ extern "C" {
 
     #[wasm_bindgen(method, catch, js_name = read)]
     async fn read_js(this: &Source) -> Result<JsValue, JsValue>;
+
+    /// The next reads wait for so many bytes, or for the end; 1 at first.
+    #[wasm_bindgen(method, setter)]
+    pub fn set_least(this: &Source, bytes: u32);
 
     /// Tells the upstream that no more is wanted.
     #[wasm_bindgen(method)]

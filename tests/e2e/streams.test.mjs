@@ -125,6 +125,37 @@ test('a stream that stays open past its marker is whole, and holds its account n
   await sim.until(() => sim.last.aborted);
 });
 
+test('what follows a large piece of a stream does not wait for more', async () => {
+  const gate = new Gate();
+  const event = (delta, finish_reason = null) =>
+    `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'plain', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+  const large = event({ content: 'x'.repeat(40_000) });
+  const pieces = [event({ role: 'assistant', content: '' }), large.slice(0, -10), large.slice(-10), large, event({ content: 'a' }), event({}, 'stop')];
+  sim.next(secretOf('plain-1'), async (call) => {
+    call.streamHead();
+    for (const piece of [...pieces, 'data: [DONE]\n\n']) {
+      await call.orGone(gate.wait());
+      await call.write(piece);
+    }
+    return call.forever();
+  });
+  gate.open();
+  const sse = new Sse(await weir.openChat({ model: 'plain' }));
+  const next = async () => {
+    const { data } = await sse.data();
+    return data === '[DONE]' ? data : (JSON.parse(data).choices[0].delta.content ?? '').length;
+  };
+  assert.equal(await next(), 0);
+  gate.open();
+  // Silence: what there is of the event has been read.
+  assert.ok('comment' in (await sse.next()));
+  for (const expected of [40_000, 40_000, 1, 0, '[DONE]']) {
+    gate.open();
+    assert.equal(await next(), expected);
+  }
+  assert.equal(await sse.next(), null);
+});
+
 test('no first token and no whole answer in time is a 504', async () => {
   const patient = await start({
     config: {

@@ -165,6 +165,11 @@ impl Meter {
         self.started
     }
 
+    /// Whether an event with a delta comes next: none is open, and no choice has finished, after which the end marker comes.
+    pub fn awaits_delta(&self) -> bool {
+        self.between_events && self.carry.is_empty() && self.finished == 0
+    }
+
     /// The last usage that passed; upstreams that report more than once report running totals.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
