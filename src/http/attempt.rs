@@ -60,8 +60,8 @@ enum First {
         usage: Option<Usage>,
         /// What was thought before tools were called.
         thoughts: Thoughts,
-        /// Where it came from, if more may come.
-        rest: Option<Source>,
+        /// Where it came from, if more may come, and whether its service goes on writing it.
+        rest: Option<(Source, bool)>,
     },
     /// A stream has begun: what to write first, and where the rest comes from.
     Begun(Source, Box<dyn Passage>, Vec<u8>),
@@ -79,9 +79,8 @@ impl Try<'_> {
                 self.keep(thoughts).await;
                 self.capture.hear(&body);
                 answer.give(body, self.receipt.clone());
-                if let Some(source) = rest {
-                    service.linger(&source).await;
-                    source.cancel();
+                if let Some((source, is_cut)) = rest {
+                    service.leave(&source, is_cut).await;
                 }
                 Ended::Answered(usage)
             }
@@ -155,13 +154,15 @@ impl Try<'_> {
         lead: Vec<u8>,
         answer: &mut Answer,
     ) -> Ended {
-        let mut passage = passage;
+        let (mut passage, mut lead) = (passage, lead);
         if passage.phase() == Phase::Complete {
             self.keep(passage.thoughts()).await;
         }
+        let runs = passage.phase() == Phase::Running;
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
-        let mut ended = if sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
+        // Where more comes, the pump writes it: it renews the lease meanwhile.
+        let mut ended = if runs || sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
         let mut refused = None;
         while matches!(ended, End::Stopped | End::Ended) {
             let phase = passage.borrow().phase();
@@ -180,7 +181,8 @@ impl Try<'_> {
                 }
                 _ => break,
             }
-            ended = self.pump(&source, sink, &passage).await;
+            let lead = if runs { std::mem::take(&mut lead) } else { Vec::new() };
+            ended = self.pump(&source, sink, &lead, &passage).await;
         }
         let usage = passage.borrow().usage();
         let failure = match (ended, passage.borrow().phase()) {
@@ -197,30 +199,30 @@ impl Try<'_> {
             }
             None => {
                 let told = sink.close().await;
-                service.linger(&source).await;
+                let is_cut = passage.borrow().is_cut();
+                service.leave(&source, is_cut).await;
                 told
             }
             Some(failure) => {
                 let last = passage.borrow_mut().fail(&failure.error);
-                answer.end(&last).await
+                let told = answer.end(&last).await;
+                source.cancel();
+                told
             }
         };
-        source.cancel();
         match (told, failure) {
             (Err(_), None) | (Ok(()), None) => Ended::Answered(usage),
             (_, Some(failure)) => Ended::Broken(failure),
         }
     }
 
-    async fn pump(&self, source: &Source, sink: &Sink, passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
+    async fn pump(&self, source: &Source, sink: &Sink, lead: &[u8], passage: &Rc<RefCell<Box<dyn Passage>>>) -> End {
         let tail = Rc::new(RefCell::new(Vec::new()));
         let feed = {
-            let (source, passage) = (source.clone(), passage.clone());
-            let (tail, capture) = (tail.clone(), self.capture.clone());
+            let (passage, tail, capture) = (passage.clone(), tail.clone(), self.capture.clone());
             move |chunk: &[u8]| {
                 let mut passage = passage.borrow_mut();
                 let fed = passage.feed(chunk);
-                source.set_least(passage.least(chunk.len()));
                 capture.hear(&fed.lead);
                 capture.hear(chunk.get(fed.rest.clone()).unwrap_or_default());
                 if passage.phase() != Phase::Running {
@@ -259,7 +261,7 @@ impl Try<'_> {
                 Watch::Wait
             }
         };
-        let ended = pump(source, sink, feed, watch, tick_ms).await;
+        let ended = pump(source, sink, lead, feed, watch, tick_ms).await;
         if ended == End::Ended {
             tail.borrow_mut().extend_from_slice(&passage.borrow_mut().end());
         }
@@ -308,7 +310,7 @@ impl Try<'_> {
                 _ if self.reply.stream => return Ok(First::Begun(source, passage, lead)),
                 _ => {
                     let (usage, thoughts) = (passage.usage(), passage.thoughts());
-                    return Ok(First::Whole { body: lead, usage, thoughts, rest: Some(source) });
+                    return Ok(First::Whole { body: lead, usage, thoughts, rest: Some((source, passage.is_cut())) });
                 }
             }
             match source.read().await.map_err(|_| failure::of_network())? {

@@ -5,13 +5,15 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Request};
 
 use crate::chat::{ChatError, ErrorKind};
+use crate::config::source;
 use crate::stream::pipe::Source;
 
 /// The headers that Weir reads.
 const HEADERS: &str =
     "authorization x-api-key anthropic-version content-length cf-connecting-ip access-control-request-headers upgrade";
-/// The most of a refused body that is read; the platform itself takes no more from most callers.
-const DRAIN_MAX: u64 = 100 * 1024 * 1024;
+/// The most of a refused body that is read, which is what the platform itself takes from most callers, and for how long.
+const DRAIN_BYTES: f64 = 100.0 * 1024.0 * 1024.0;
+const DRAIN_MS: f64 = 3_000.0;
 
 #[wasm_bindgen(module = "/src/http/exchange.js")]
 extern "C" {
@@ -56,8 +58,7 @@ impl Incoming {
         self.request.signal()
     }
 
-    /// The whole body. One that is too large is read to its end all the same, and not kept: a caller who is still sending
-    /// when the connection closes sees a reset, and never the answer.
+    /// The whole body. Of one that is too large, the rest is drained.
     ///
     /// # Errors
     /// `RequestTooLarge` past `limit_bytes`; `InvalidRequest` when the caller breaks off.
@@ -70,26 +71,28 @@ impl Incoming {
             return Ok(Uint8Array::new(&body).to_vec());
         }
         let Some(source) = self.source() else { return Ok(Vec::new()) };
-        let (mut body, mut read) = (Vec::new(), 0_u64);
-        while let Some(bytes) = source.read().await.map_err(|_| broken_off())? {
-            read = read.saturating_add(bytes.len() as u64);
-            if read <= limit_bytes {
-                body.extend_from_slice(&bytes);
-            } else {
-                body = Vec::new();
-            }
-            if read > DRAIN_MAX.max(limit_bytes) {
-                source.cancel();
+        let mut body = Vec::new();
+        while announced.is_none()
+            && let Some(bytes) = source.read().await.map_err(|_| broken_off())?
+        {
+            body.extend_from_slice(&bytes);
+            if body.len() as u64 > limit_bytes {
                 break;
             }
         }
-        if read > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(body) }
+        if announced.is_none() && body.len() as u64 <= limit_bytes {
+            return Ok(body);
+        }
+        drop(body);
+        source.drain(DRAIN_BYTES, DRAIN_MS).await;
+        Err(too_large(limit_bytes))
     }
 
-    /// Reads to its end what nobody has read, without keeping it.
+    /// Reads on where nobody has read, so that the answer arrives: see [`Source::drain`].
     pub(super) async fn drain(&self) {
-        // Whoever sent it is refused already.
-        drop(self.body(0).await);
+        if let Some(source) = self.source() {
+            source.drain(DRAIN_BYTES, DRAIN_MS).await;
+        }
     }
 
     fn source(&self) -> Option<Source> {
@@ -98,7 +101,8 @@ impl Incoming {
 }
 
 fn too_large(limit_bytes: u64) -> ChatError {
-    let message = format!("The request body is larger than {limit_bytes} bytes (settings.max_body_bytes).");
+    let setting = if limit_bytes == source::max_body_bytes() { " (settings.max_body_bytes)" } else { "" };
+    let message = format!("The request body is larger than {limit_bytes} bytes{setting}.");
     ChatError::new(ErrorKind::RequestTooLarge, message)
 }
 

@@ -7,24 +7,18 @@ use crate::upstream::openai::chunks::Chunks;
 use crate::upstream::openai::failure::Context;
 use crate::upstream::openai::meter::{Fed, Meter};
 
-/// A stream that fills such a read comes as fast as it is taken.
-const BULK_BYTES: usize = 16 * 1024;
-/// Shorter than any event with a delta, with the names that it must have and its blank line. The platform gives up to so
-/// many bytes of an HTTP chunk alone, in a read that costs as much as one of 64 KiB.
-const EVENT_BYTES: u32 = 32;
-
 /// Reads one answer.
 pub(super) trait Passage {
     /// Takes one read of the upstream's body. Nothing is written past the end or a fault.
     fn feed(&mut self, read: &[u8]) -> Fed;
-    /// The fewest bytes that the next read may wait for, after one of `read` bytes, so that no delta waits for another.
-    fn least(&self, _read: usize) -> u32 {
-        1
-    }
     /// Takes the clean end of the upstream's body.
     fn end(&mut self) -> Vec<u8>;
     /// Where it stands.
     fn phase(&self) -> Phase;
+    /// Whether the answer was ended while its service goes on writing it.
+    fn is_cut(&self) -> bool {
+        false
+    }
     /// After [`Phase::Paused`]: the stream that follows is the rest of the same answer.
     fn resume(&mut self);
     /// The upstream began to answer: from here on the caller cannot be served by another account.
@@ -57,10 +51,6 @@ impl Passage for FastPath {
             chunks.feed(read).iter().for_each(|event| thoughts.hear(event));
         }
         self.meter.feed(read)
-    }
-
-    fn least(&self, read: usize) -> u32 {
-        if read >= BULK_BYTES && self.meter.awaits_delta() { EVENT_BYTES } else { 1 }
     }
 
     fn end(&mut self) -> Vec<u8> {

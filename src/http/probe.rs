@@ -132,7 +132,6 @@ async fn ask(service: &Service<'_>, signal: &AbortSignal, usage: &mut Option<Usa
         source.cancel();
         return Err(failure);
     }
-    service.linger(&source).await;
-    source.cancel();
+    service.leave(&source, decode.is_cut()).await;
     Ok(if text.is_empty() { thoughts } else { text })
 }

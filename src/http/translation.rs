@@ -68,6 +68,10 @@ impl Passage for Translation {
         }
     }
 
+    fn is_cut(&self) -> bool {
+        self.decode.is_cut()
+    }
+
     fn resume(&mut self) {
         self.decode.resume();
     }

@@ -2,8 +2,8 @@
 //!
 //! `state` is the pure machine, `admission` its decisions and `lease` what becomes of them; `account`, `meter` and `window`
 //! are what it knows of one account, `sticky` of a conversation; `pool`, `tournament` and `queue` are its order, `journal`
-//! and `restore` its life after death, `gone` the end of what the configuration no longer has. `ledger_object` is the shell around it, `store` its SQLite, `client` the way to it
-//! from a Worker, on which `settlements` wait for company.
+//! and `restore` its life after death, `gone` the end of what the configuration no longer has. `ledger_object` is the shell
+//! around it, `store` its SQLite, `client` the way to it from a Worker, on which `settlements` wait for company.
 mod account;
 mod admission;
 mod candidates;

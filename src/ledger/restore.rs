@@ -12,7 +12,7 @@ use super::window::CallWindow;
 impl<C: Calendar> Ledger<C> {
     /// Takes up what was stored. To be called once, after the first `configure`.
     pub fn restore(&mut self, now: Millis, stored: &Stored) {
-        // Those who were forgotten took their numbers along. No ledger makes a call each millisecond.
+        // Those who were forgotten took their numbers along. No ledger makes a call each millisecond of its life.
         self.seq = self.seq.max(now);
         for row in &stored.totals {
             self.seq = self.seq.max(row.through);

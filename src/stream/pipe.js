@@ -4,9 +4,12 @@
 const READ_BYTES = 64 * 1024;
 /** Room before what is read, for what must be written before it: the beginning of its first line, mostly. */
 const ROOM_BYTES = 4 * 1024;
-/** The platform reads so much to see how long an HTTP chunk is, and gives what it has read of the chunk itself alone. */
+/** The platform reads so much to find an HTTP chunk's length, and hands over the chunk's bytes among them by themselves. */
 const CHUNK_HEAD_BYTES = 32;
 const LINE_BREAK = 10;
+
+/** How long the end of a body is waited for that nobody needs. */
+const END_MS = 100;
 
 /** An upstream's body, read up to 64 KiB at a time. The head of a chunk comes with the rest of it, unless it is whole lines. */
 export class Source {
@@ -14,8 +17,6 @@ export class Source {
     this.reader = body.getReader({ mode: 'byob' });
     this.buffer = new ArrayBuffer(ROOM_BYTES + CHUNK_HEAD_BYTES + READ_BYTES);
     this.held = 0;
-    /** The fewest bytes that the next read is to wait for. */
-    this.least = 1;
   }
 
   /** The next bytes, good until the next read; undefined at the end. */
@@ -28,7 +29,7 @@ export class Source {
 
   /** What the platform reads next, for `take`. */
   next() {
-    return this.reader.read(new Uint8Array(this.buffer, ROOM_BYTES + this.held), { min: this.least });
+    return this.reader.read(new Uint8Array(this.buffer, ROOM_BYTES + this.held));
   }
 
   /** What there is now; null where it must be read on. */
@@ -40,6 +41,29 @@ export class Source {
     const isHead = !done && length < CHUNK_HEAD_BYTES && bytes[length - 1] !== LINE_BREAK;
     this.held = isHead ? length : 0;
     return isHead ? null : bytes;
+  }
+
+  /** Reads on to the end, if that comes at once: a connection whose answer was read to its end serves the next call too. */
+  finish() {
+    this.drain(READ_BYTES, END_MS);
+  }
+
+  /** Reads on and forgets, so much and for so long at most; what then remains is not wanted. */
+  async drain(most_bytes, most_ms) {
+    let timer;
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, most_ms)));
+    await Promise.race([this.#skip(most_bytes), late]);
+    clearTimeout(timer);
+    this.cancel();
+  }
+
+  async #skip(most_bytes) {
+    try {
+      let skipped = 0;
+      for (let bytes; skipped <= most_bytes && (bytes = await this.read()); ) skipped += bytes.length;
+    } catch {
+      // It has broken.
+    }
   }
 
   /** Tells the upstream that no more is wanted. */
@@ -113,14 +137,14 @@ export class Departure {
 }
 
 /**
- * Moves `source` into `sink` until one of them ends, and says which: 'ended', 'broken' (the upstream failed), 'left'
+ * Moves `lead` and then `source` into `sink` until one of them ends, and says which: 'ended', 'broken' (the upstream failed), 'left'
  * (the caller is gone), 'stopped' or 'stalled'.
  *
  * `feed(bytes)` answers undefined (write them as they are), null (stop), or what to write instead: new bytes, then a part of these.
  * `watch(idle_ms)`, every `tick_ms`, answers undefined, bytes to write at once, or null: one side has stalled. That is
  * the caller where it has not taken a write for so long: it reads no more, and counts as gone.
  */
-export async function pump(source, sink, feed, watch, tick_ms) {
+export async function pump(source, sink, lead, feed, watch, tick_ms) {
   const { writer } = sink;
   let last = Date.now();
   let writing = false;
@@ -139,9 +163,18 @@ export async function pump(source, sink, feed, watch, tick_ms) {
       writer.write(bytes).catch(() => give_up('left'));
     }
   }, tick_ms);
+  let [bytes, parts] = [lead, undefined];
   try {
     for (;;) {
-      let bytes;
+      try {
+        writing = true;
+        if (parts !== undefined) for (const part of joined(...parts)) await writer.write(part);
+        else if (bytes.length > 0) await writer.write(bytes);
+        writing = false;
+      } catch {
+        return 'left';
+      }
+      last = Date.now();
       try {
         do bytes = source.take(await source.next());
         while (bytes === null);
@@ -151,17 +184,8 @@ export async function pump(source, sink, feed, watch, tick_ms) {
       if (given_up) return given_up;
       if (bytes === undefined) return 'ended';
       last = Date.now();
-      const parts = feed(bytes);
+      parts = feed(bytes);
       if (parts === null) return 'stopped';
-      try {
-        writing = true;
-        if (parts === undefined) await writer.write(bytes);
-        else for (const part of joined(...parts)) await writer.write(part);
-        writing = false;
-      } catch {
-        return 'left';
-      }
-      last = Date.now();
     }
   } finally {
     clearInterval(timer);

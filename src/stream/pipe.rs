@@ -9,7 +9,6 @@ use web_sys::{AbortController, AbortSignal, ReadableStream};
 #[wasm_bindgen(module = "/src/stream/pipe.js")]
 extern "C" {
     /// An upstream's body.
-    #[derive(Clone)]
     pub type Source;
 
     /// Takes a body over. Fails where the body is locked.
@@ -19,9 +18,14 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = read)]
     async fn read_js(this: &Source) -> Result<JsValue, JsValue>;
 
-    /// The next reads wait for so many bytes, or for the end; 1 at first.
-    #[wasm_bindgen(method, setter)]
-    pub fn set_least(this: &Source, bytes: u32);
+    /// Reads on to the end by itself where that comes at once, and tells the upstream otherwise that no more is wanted.
+    #[wasm_bindgen(method)]
+    pub fn finish(this: &Source);
+
+    /// Reads on and forgets, so much and for so long at most: a caller who is still sending when the connection closes sees
+    /// a reset, and never the answer.
+    #[wasm_bindgen(method)]
+    pub async fn drain(this: &Source, most_bytes: f64, most_ms: f64);
 
     /// Tells the upstream that no more is wanted.
     #[wasm_bindgen(method)]
@@ -71,6 +75,7 @@ extern "C" {
     async fn pump_js(
         source: &Source,
         sink: &Sink,
+        lead: Uint8Array,
         feed: &JsValue,
         watch: &JsValue,
         tick_ms: f64,
@@ -151,10 +156,11 @@ pub enum End {
     Stalled,
 }
 
-/// Moves `source` into `sink`. `feed` sees every read, `watch` every `tick_ms` how long the source has been silent.
+/// Moves `lead` and then `source` into `sink`. `feed` sees every read, `watch` every `tick_ms` how long the source has been silent.
 pub async fn pump(
     source: &Source,
     sink: &Sink,
+    lead: &[u8],
     mut feed: impl FnMut(&[u8]) -> Feed + 'static,
     mut watch: impl FnMut(u64) -> Watch + 'static,
     tick_ms: u64,
@@ -185,7 +191,7 @@ pub async fn pump(
             Watch::Stalled => JsValue::NULL,
         }
     });
-    let end = pump_js(source, sink, feed.as_ref(), watch.as_ref(), tick_ms as f64).await;
+    let end = pump_js(source, sink, Uint8Array::from(lead), feed.as_ref(), watch.as_ref(), tick_ms as f64).await;
     match end.ok().and_then(|end| end.as_string()).as_deref() {
         Some("ended") => End::Ended,
         Some("left") => End::Left,

@@ -84,6 +84,10 @@ impl Decode for Bounded {
         self.inner.usage().map(asked_for)
     }
 
+    fn is_cut(&self) -> bool {
+        self.is_over
+    }
+
     fn resume(&mut self) {
         self.inner.resume();
     }

@@ -27,4 +27,8 @@ pub trait Decode {
     fn usage(&self) -> Option<Usage>;
     /// After [`Phase::Paused`]: the stream that follows is the rest of the same answer.
     fn resume(&mut self);
+    /// Whether the answer was ended while its service goes on writing it.
+    fn is_cut(&self) -> bool {
+        false
+    }
 }

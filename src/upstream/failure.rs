@@ -22,10 +22,11 @@ pub fn of_network() -> Failure {
     broken(ErrorKind::Upstream, "The connection to the upstream failed.")
 }
 
-/// An answer of more than `max_bytes`. That is the caller's doing, or the service's, but no fault of the account.
+/// An answer of more than `max_bytes`. That is the caller's doing, or the service's, but no fault of the account; and another
+/// one's answer would be as long, and paid for as well.
 pub fn of_length(max_bytes: u64) -> Failure {
     let text = format!("The upstream's answer is larger than {max_bytes} bytes (settings.max_answer_bytes).");
-    Failure { outcome: Outcome::CallerError, ..broken(ErrorKind::Upstream, &text) }
+    Failure { outcome: Outcome::CallerError, retry: false, ..broken(ErrorKind::Upstream, &text) }
 }
 
 /// A deadline that passed.

@@ -14,10 +14,8 @@ use super::{deepseek_web, openai, volcengine_console};
 use crate::chat::Usage;
 use crate::stream::pipe::Source;
 
-/// How long the end of a stream is waited for whose answer is complete, where the account is busy until then.
-const BUSY: Duration = Duration::from_secs(1);
-/// The same where it is free: the end comes with the answer or a moment later, else it is not worth an account.
-const AT_ONCE: Duration = Duration::from_millis(100);
+/// How long the end of a stream is waited for whose answer is complete.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// One call on one account.
 pub enum Service<'a> {
@@ -72,16 +70,18 @@ impl Service<'_> {
         }
     }
 
-    /// Reads what follows a complete answer: a connection whose stream was read to its end serves the next call too, and
-    /// DeepSeek takes the account for busy until then.
-    pub async fn linger(&self, source: &Source) {
-        let longest = match self {
-            Service::DeepseekWeb(call) if call.is_writing() => return,
-            Service::DeepseekWeb(_) => BUSY,
-            Service::Openai(_) | Service::VolcengineConsole(_) => AT_ONCE,
-        };
-        let rest = pin!(async { while let Ok(Some(_)) = source.read().await {} });
-        select(rest, Delay::from(longest)).await;
+    /// Takes leave of a stream whose answer is complete; `is_cut`: by Weir, while the service goes on writing it. Until its
+    /// stream has ended, DeepSeek takes the account for busy.
+    pub async fn leave(&self, source: &Source, is_cut: bool) {
+        match self {
+            Service::Openai(_) if !is_cut => return source.finish(),
+            Service::DeepseekWeb(call) if !call.is_writing() => {
+                let rest = pin!(async { while let Ok(Some(_)) = source.read().await {} });
+                select(rest, Delay::from(LINGER)).await;
+            }
+            _ => {}
+        }
+        source.cancel();
     }
 
     /// The call is over, whatever its end: what is left to do for it, where there is something.

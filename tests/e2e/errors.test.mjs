@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSimulator } from '../simulators/openai.mjs';
+import { Raw } from './client.mjs';
 import { CLIENT_KEY, eventually, pools, start } from './harness.mjs';
 
 let sim, weir;
@@ -204,6 +205,16 @@ test('no account is a 503 that says why', async () => {
     const answer = await weir.chat({ model });
     expect(answer, 503, 'no_account');
     assert.equal(answer.headers.get('x-should-retry'), 'false');
+  }
+});
+
+test('a refusal does not wait for ever for the rest of a body', async () => {
+  for (const [path, status] of [[chat, 401], ['/v1/nothing', 404]]) {
+    const raw = new Raw(weir.url, { path, headers: { 'content-length': 100 } });
+    raw.socket.write('{"a"');
+    await raw.until(/\r\n\r\n/);
+    assert.equal(raw.status, status);
+    raw.fin();
   }
 });
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{WireUsage, instead_of_events};
 use super::failure::{self, Context};
-use super::meter::{Fault, LINE_MAX_BYTES};
+use super::meter::{BYTE_ORDER_MARK, Fault, LINE_MAX_BYTES};
 use crate::chat::{ChatEvent, FinishReason, Usage};
 use crate::json;
 use crate::tokens::Counter;
@@ -109,7 +109,10 @@ impl Chunks {
     }
 
     fn line(&mut self, line: &[u8], out: &mut Vec<ChatEvent>) {
-        let line = line.trim_ascii();
+        let mut line = line.trim_ascii();
+        if !self.started {
+            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        }
         let Some(data) = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii) else {
             if !self.started {
                 self.fault = instead_of_events(line);

@@ -21,6 +21,9 @@ use crate::upstream::decode::Phase;
 /// The longest line that is held until it is whole; images in an answer may take megabytes.
 pub(in crate::upstream) const LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// May begin an event stream, and means nothing.
+pub(in crate::upstream) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What to write for one read: `lead`, then `read[rest]`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Fed {
@@ -165,11 +168,6 @@ impl Meter {
         self.started
     }
 
-    /// Whether an event with a delta comes next: none is open, and no choice has finished, after which the end marker comes.
-    pub fn awaits_delta(&self) -> bool {
-        self.between_events && self.carry.is_empty() && self.finished == 0
-    }
-
     /// The last usage that passed; upstreams that report more than once report running totals.
     pub fn usage(&self) -> Option<Usage> {
         self.usage
@@ -189,6 +187,10 @@ impl Meter {
         let mut at = 0;
         while self.state == State::Running {
             let Some(tail) = chunk.get(at..) else { break };
+            if self.carry.is_empty() && !self.started && tail.starts_with(BYTE_ORDER_MARK) {
+                at += BYTE_ORDER_MARK.len();
+                continue;
+            }
             if self.carry.is_empty() {
                 // Nearly all events of most streams.
                 let run = self.shape.run(tail);
@@ -211,10 +213,12 @@ impl Meter {
                 add(&mut fed, chunk, at..end, fate);
             } else {
                 self.carry.extend_from_slice(line);
-                let line = std::mem::take(&mut self.carry);
-                match self.line(&line) {
-                    Fate::Keep => fed.lead.extend_from_slice(&line),
-                    Fate::Edited(edits) => splice(&line, edits, &mut fed.lead),
+                let carried = std::mem::take(&mut self.carry);
+                let mark = if self.started { None } else { carried.strip_prefix(BYTE_ORDER_MARK) };
+                let line = mark.unwrap_or(&carried);
+                match self.line(line) {
+                    Fate::Keep => fed.lead.extend_from_slice(line),
+                    Fate::Edited(edits) => splice(line, edits, &mut fed.lead),
                     Fate::Drop => {}
                 }
             }
@@ -276,7 +280,8 @@ impl Meter {
                 None => instead_of_events(text).map_or(Fate::Drop, |fault| self.broken(fault)),
             },
         };
-        self.drop_blank = matches!(fate, Fate::Drop) && !text.is_empty();
+        // The blank line of what was kept before it stays.
+        self.drop_blank = matches!(fate, Fate::Drop) && !text.is_empty() && self.between_events;
         if !matches!(fate, Fate::Drop) && !text.is_empty() {
             self.between_events = false;
         }

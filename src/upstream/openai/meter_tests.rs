@@ -99,6 +99,23 @@ fn crlf_comments_and_unsafe_fields() {
 }
 
 #[test]
+fn a_dropped_field_takes_no_blank_line_of_an_event_that_is_kept() {
+    let event = |delta: &str| format!("data: {}\nretry: 15000\nid: 1\n\n", text(delta));
+    let source = format!("id: 0\n\n{}{}data: [DONE]\n\n", event("a"), event("b"));
+    let (out, _) = at_every_length(|| Meter::new("up", true, 1), &source);
+    assert_eq!(out, sse(&[&text("a"), &text("b"), "[DONE]"]));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_event() {
+    let source = format!("\u{feff}{}", sse(&[&text("a"), &text("b"), "[DONE]"]));
+    for asked in ["up", "asked"] {
+        let (out, _) = at_every_length(|| Meter::new(asked, true, 1), &source);
+        assert_eq!(out, source.trim_start_matches('\u{feff}').replace(r#""up""#, &format!("{asked:?}")));
+    }
+}
+
+#[test]
 fn whole_without_done_when_every_choice_has_finished() {
     let source = sse(&[&text("a"), &finish("stop")]);
     let (out, meter) = at_every_length(|| Meter::new("up", true, 1), &source);
