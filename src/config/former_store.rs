@@ -23,7 +23,7 @@ pub(super) fn create(sql: &SqlStorage) -> Result<()> {
 
 /// Keeps the keys of `stored` that `next`, of `version`, does not have.
 pub(super) fn keep(sql: &SqlStorage, stored: &Document, next: &Document, version: u64) -> Result<()> {
-    let present: BTreeSet<String> = next.keys.iter().map(|key| key.hash.clone()).collect();
+    let present: BTreeSet<&str> = next.keys.iter().map(|key| key.hash.as_str()).collect();
     let former: Vec<&str> =
         stored.keys.iter().map(|key| key.hash.as_str()).filter(|hash| !present.contains(*hash)).collect();
     if former.is_empty() {

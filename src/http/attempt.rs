@@ -155,14 +155,17 @@ impl Try<'_> {
         answer: &mut Answer,
     ) -> Ended {
         let (mut passage, mut lead) = (passage, lead);
-        if passage.phase() == Phase::Complete {
+        let phase = passage.phase();
+        if phase == Phase::Complete {
             self.keep(passage.thoughts()).await;
         }
-        let runs = passage.phase() == Phase::Running;
         let sink = answer.stream(self.receipt.clone());
         let passage = Rc::new(RefCell::new(passage));
+        let mut ended = End::Stopped;
         // Where more comes, the pump writes it: it renews the lease meanwhile.
-        let mut ended = if runs || sink.write(&lead).await.is_ok() { End::Stopped } else { End::Left };
+        if phase != Phase::Running && sink.write(&std::mem::take(&mut lead)).await.is_err() {
+            ended = End::Left;
+        }
         let mut refused = None;
         while matches!(ended, End::Stopped | End::Ended) {
             let phase = passage.borrow().phase();
@@ -181,8 +184,7 @@ impl Try<'_> {
                 }
                 _ => break,
             }
-            let lead = if runs { std::mem::take(&mut lead) } else { Vec::new() };
-            ended = self.pump(&source, sink, &lead, &passage).await;
+            ended = self.pump(&source, sink, &std::mem::take(&mut lead), &passage).await;
         }
         let usage = passage.borrow().usage();
         let failure = match (ended, passage.borrow().phase()) {
